@@ -1,0 +1,355 @@
+"""Every error that jcq reports: the docstring is the message, `exit_code` what the command ends with.
+
+Fields in braces are filled from the keyword arguments of the constructor. A script of the site
+database reports an error by its `code`; `from_code` turns it into the exception. This module
+imports nothing, since the users' commands load it on their fast path.
+"""
+
+
+class JcqError(Exception):
+    """jcq failed"""
+
+    exit_code = 1
+    #: What a script of the site database answers for this error; empty for all others.
+    code = ""
+
+    def __init__(self, **fields):
+        self.fields = fields
+        words = " ".join((type(self).__doc__ or type(self).__name__).split())
+        super().__init__(words.format(**fields))
+
+
+class UsageError(JcqError):
+    """{reason}"""
+
+    exit_code = 2
+
+
+class ConfigError(JcqError):
+    """{file}:{line}: {reason}"""
+
+
+class NotSupported(UsageError):
+    """{what} is not supported by this version of jcq; nothing was changed"""
+
+
+# --- sites -----------------------------------------------------------------------------------
+
+
+class SiteUnknown(JcqError):
+    """Unable to setup NQS rootdir"""
+
+
+class SiteNotRunning(JcqError):
+    """the NQS daemon of site {site} is not running on this node; start the site with cjcpw or nqsstart"""
+
+
+class SiteRefused(JcqError):
+    """{reason}"""
+
+
+class NameNotResolved(JcqError):
+    """{site} does not resolve forward and back: {reason}"""
+
+
+class NotPermitted(JcqError):
+    """{who} may not {what}; {rule}"""
+
+
+class OwnedElsewhere(JcqError):
+    """the database of site {site} is owned by {host}, cjcpw {pid}, epoch {epoch}"""
+
+    exit_code = 3
+
+
+class AlreadyRunning(JcqError):
+    """site {site} is already running on this node"""
+
+    exit_code = 4
+
+
+class DatabaseUnusable(JcqError):
+    """the database of site {site} cannot be used: {reason}"""
+
+    exit_code = 5
+
+
+class StartTimeout(JcqError):
+    """site {site} did not start within {limit_s} s: {what} was not ready"""
+
+    exit_code = 7
+
+
+# --- the users' commands ---------------------------------------------------------------------
+
+
+class BadFrame(JcqError):
+    """the message to the NQS daemon is not understood: {reason}"""
+
+
+class NoAnswer(JcqError):
+    """no answer from the NQS daemon of site {site}; {advice}"""
+
+
+class NotServed(JcqError):
+    """{reason}"""
+
+
+class NoQueueGiven(JcqError):
+    """No request queue specified, and no local default has been defined."""
+
+
+class QuickstartFailed(JcqError):
+    """{reason}"""
+
+
+# --- making and starting sites -----------------------------------------------------------------
+
+
+class PathMissing(SiteRefused):
+    """{path} does not exist or is no directory; create it, or mount its disk, first"""
+
+
+class PathTaken(SiteRefused):
+    """{path} exists already; choose another path, or delete the old site there first"""
+
+
+class PathOverlaps(SiteRefused):
+    """{path} is, contains or lies in the path of site {other}, {other_path}; choose a path apart from it"""
+
+
+class PathReadOnly(SiteRefused):
+    """{path} cannot be written by {who}: {reason}"""
+
+
+class PathFull(SiteRefused):
+    """{path} has {free_mib} MiB and {free_files} files free, a site needs {needed_mib} MiB and {needed_files} files"""
+
+
+class PathHidden(SiteRefused):
+    """other users cannot pass through {path} (mode {mode}); chmod o+x {path}"""
+
+
+class PathBad(SiteRefused):
+    """{path} cannot be a site's path: it must have no control characters"""
+
+
+class MachineIdTaken(SiteRefused):
+    """machine id {machine_id} belongs to site {other} ({other_path}) already; choose another one"""
+
+
+class AddressNotHere(SiteRefused):
+    """address {address} of site {site} is not on this node ({reason}); bring it up first"""
+
+
+class LinkTaken(SiteRefused):
+    """{link} leads to {target}, {what}; remove the link if that site is not to come back"""
+
+
+class LocalSiteInTheWay(SiteRefused):
+    """the local site runs, started without local_daemon; set local_daemon=SITE or OFF in {file} and restart it"""
+
+
+class OwnName(SiteRefused):
+    """{site} is this machine's own name, which means the local site; make that one with jcq install --machine-id"""
+
+
+class WrongSite(SiteRefused):
+    """{path} is the database of site {found}, not of {site}"""
+
+
+class WrongRoot(SiteRefused):
+    """{path} is a local site; start it with its host name and {expected}"""
+
+
+class MachineIdDiffers(SiteRefused):
+    """the local site exists and has machine id {found}, not {machine_id}; a site keeps its machine id for good"""
+
+
+class SiteNotFound(SiteRefused):
+    """no site named {site} is known on this node; see cjcls -a"""
+
+
+class StopIncomplete(JcqError):
+    """site {site} is not gone from this node: {what}"""
+
+
+class DaemonDied(JcqError):
+    """{what} of site {site} {how}"""
+
+
+class ControlFailed(JcqError):
+    """cjcpw of site {site} answers: {reason}"""
+
+
+# --- running requests -------------------------------------------------------------------------
+
+
+class AccountRefused(JcqError):
+    """{reason}"""
+
+
+# --- the site database -----------------------------------------------------------------------
+
+
+class StoreError(JcqError):
+    """the site database refused {script}: {reason}"""
+
+
+class StaleEpoch(JcqError):
+    """this process belongs to an older run of the site (epoch {detail})"""
+
+    exit_code = 6
+    code = "STALE"
+
+
+class NoSuchQueue(JcqError):
+    """no queue named {detail} at this site"""
+
+    code = "NOQUEUE"
+
+
+class QueueExists(JcqError):
+    """a queue named {detail} exists already"""
+
+    code = "QUEUEEXISTS"
+
+
+class QueueDisabled(JcqError):
+    """queue {detail} is disabled and accepts no requests"""
+
+    code = "DISABLED"
+
+
+class QueueEnabled(JcqError):
+    """queue {detail} is enabled; disable it first"""
+
+    code = "ENABLED"
+
+
+class QueueNotEmpty(JcqError):
+    """queue {detail} still holds requests"""
+
+    code = "NOTEMPTY"
+
+
+class QueuePipeOnly(JcqError):
+    """queue {detail} accepts requests from pipe queues only"""
+
+    code = "PIPEONLY"
+
+
+class QueueInUse(JcqError):
+    """queue {detail} is named elsewhere as a destination or as the default queue"""
+
+    code = "INUSE"
+
+
+class NoSuchDestination(JcqError):
+    """{detail} is no destination of the queue"""
+
+    code = "NODEST"
+
+
+class DestinationExists(JcqError):
+    """{detail} is a destination of the queue already"""
+
+    code = "DESTEXISTS"
+
+
+class SelfDestination(JcqError):
+    """queue {detail} cannot be a destination of itself"""
+
+    code = "SELF"
+
+
+class NoSuchManager(JcqError):
+    """no manager or operator {detail} at this site"""
+
+    code = "NOMANAGER"
+
+
+class ManagerFixed(JcqError):
+    """{name} is always a manager of this site"""
+
+
+class NoSuchAccount(JcqError):
+    """no account named {name} on this node"""
+
+
+class NoSuchRequest(JcqError):
+    """Request {detail} does not exist."""
+
+    code = "NOREQUEST"
+
+
+class WrongState(JcqError):
+    """Request {detail}"""
+
+    code = "STATE"
+
+
+class NotOwner(JcqError):
+    """Not owner of request {detail}."""
+
+    code = "NOTOWNER"
+
+
+class LostClaim(JcqError):
+    """request {detail} is not this attempt's any more"""
+
+    code = "LOST"
+
+
+class BadValue(JcqError):
+    """{detail}"""
+
+    code = "BADVALUE"
+
+
+class SchemaNewer(JcqError):
+    """the site database has schema {detail}, newer than this jcq understands; install that jcq"""
+
+    exit_code = 5
+    code = "SCHEMA"
+
+
+# --- the far side of a dispatch --------------------------------------------------------------
+
+
+class JobNotStarted(JcqError):
+    """{reason}"""
+
+
+class LauncherFailed(JcqError):
+    """the launcher of jobs cannot be used: {reason}"""
+
+
+class MessageTooLong(JcqError):
+    """the arguments and environment of a job take {size} bytes, more than a slot shepherd can be told; pass less"""
+
+
+class ShepherdGone(JcqError):
+    """slot shepherd {pid} takes no messages: {reason}"""
+
+
+def from_code(script, text):
+    """Turn the error text of a script into its exception.
+
+    Args:
+        script: name of the Lua file that answered.
+        text: `CODE detail`, as `fail()` of the kernel writes it.
+    Returns:
+        The exception, to be raised by the caller; `StoreError` where the code is not known.
+    """
+    code, _, detail = text.partition(" ")
+    for kind in _kinds(JcqError):
+        if kind.code and kind.code == code:
+            return kind(detail=detail)
+    return StoreError(script=script, reason=text)
+
+
+def _kinds(kind):
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from _kinds(sub)

@@ -1,0 +1,44 @@
+"""Every key of the site database. The Lua kernel spells the same names once more; a contract test compares them."""
+
+SITE = "jcq:site"
+EPOCH = "jcq:epoch"
+MANAGERS = "jcq:managers"
+#: Sorted set of queue names; score: minus the priority, so that the order is that of dispatch.
+QUEUES = "jcq:queues"
+#: Sorted set of waiting requests by due time, and of ended ones by end.
+WAITING = "jcq:waiting"
+DONE = "jcq:done"
+#: Set of requests that hold a run slot: promoted or running.
+SLOTS = "jcq:slots"
+#: Hash request -> signal: orders for the worker.
+KILLS = "jcq:kills"
+#: Name of the worker of this epoch. Nothing is promoted without one.
+WORKER = "jcq:worker"
+#: Fields that every rq job hash has, made by rq itself.
+RQ_TEMPLATE = "jcq:rqjob"
+
+#: Channels. What they say is a hint; the keys are the truth.
+CHANNEL_WAKE = "jcq:wake"
+CHANNEL_DONE = "jcq:ended"
+
+SCHEMA_VERSION = 1
+
+
+def queue(name):
+    """Hash: one queue's attributes."""
+    return f"jcq:queue:{name}"
+
+
+def members(name, state):
+    """Sorted set: the requests of one queue in one state, in order of dispatch. QUEUED holds those not promoted."""
+    return f"jcq:in:{name}:{state}"
+
+
+def promoted(name):
+    """Sorted set: the queued requests that hold a slot and stand in rq's list."""
+    return f"jcq:promoted:{name}"
+
+
+def request(rid):
+    """Hash: one request."""
+    return f"jcq:request:{rid}"

@@ -1,0 +1,18 @@
+-- A claimed request of which nothing has run goes back: HELD where it cannot be started here, QUEUED where the site stops.
+-- ARGV[4] rid   ARGV[5] attempt   ARGV[6] token   ARGV[7] reason   ARGV[8] rq name of the worker   ARGV[9] HELD or QUEUED
+-- Returns 1. Errors: STALE LOST. Events: jcq:wake.
+local err = stale_epoch()
+if err then return err end
+local rid = ARGV[4]
+local key = k_request(rid)
+local row = redis.call('HMGET', key, 'state', 'attempt', 'token', 'queue')
+if row[2] ~= ARGV[5] or row[3] ~= ARGV[6] or not may('bounce', row[1], ARGV[9]) then return fail('LOST', rid) end
+place(rid, row[1], row[4], ARGV[9], row[4])
+redis.call('SREM', 'jcq:slots', rid)
+redis.call('HDEL', key, 'pid', 'pid_start', 'started_s', 'token')
+redis.call('HDEL', 'jcq:kills', rid)
+redis.call('HSET', key, 'reason', ARGV[7])
+close_execution(rid, row[4], ARGV[6], ARGV[8])
+redis.call('DEL', 'rq:job:' .. rid)
+promote()
+return 1

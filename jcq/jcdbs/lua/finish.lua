@@ -1,0 +1,33 @@
+-- A running request has ended: RUNNING becomes EXITING with its outcome, its slot goes to the next one.
+-- The same token again gets the same answer.
+-- ARGV[4] rid   ARGV[5] attempt   ARGV[6] token   ARGV[7] outcome   ARGV[8] exit code   ARGV[9] signal
+-- ARGV[10] started, ARGV[11] ended: seconds since 1970   ARGV[12] CPU seconds   ARGV[13] greatest RSS, kB
+-- ARGV[14] rq name of the worker   ARGV[15] retention, seconds   ARGV[16] ended as rq writes it
+-- ARGV[17] return_value or exc_string   ARGV[18] that value, encoded as rq's results are
+-- Returns 1. Errors: STALE LOST. Events: jcq:wake.
+local err = stale_epoch()
+if err then return err end
+local rid = ARGV[4]
+local key = k_request(rid)
+local row = redis.call('HMGET', key, 'state', 'attempt', 'token', 'queue')
+if row[2] ~= ARGV[5] or row[3] ~= ARGV[6] then return fail('LOST', rid) end
+if row[1] == 'EXITING' then return 1 end
+if not may('finish', row[1], 'EXITING') then return fail('LOST', rid) end
+local queue, ttl = row[4], tonumber(ARGV[15])
+place(rid, row[1], queue, 'EXITING', queue)
+redis.call('SREM', 'jcq:slots', rid)
+redis.call('HDEL', 'jcq:kills', rid)
+redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],
+  'ended_s', ARGV[11], 'cpu_s', ARGV[12], 'maxrss_kb', ARGV[13])
+local good = ARGV[7] == 'exited' and ARGV[8] == '0'
+local job, results = 'rq:job:' .. rid, 'rq:results:' .. rid
+close_execution(rid, queue, ARGV[6], ARGV[14])
+redis.call('HSET', job, 'status', good and 'finished' or 'failed', 'ended_at', ARGV[16])
+redis.call('EXPIRE', job, ttl)
+redis.call('ZADD', (good and 'rq:finished:' or 'rq:failed:') .. queue, tonumber(ARGV[2]) + ttl, rid)
+redis.call('XADD', results, 'MAXLEN', '10', '*', 'type', good and '1' or '2', 'created_at', ARGV[2], ARGV[17], ARGV[18],
+  'worker_name', ARGV[14], 'execution_id', ARGV[6], 'execution_started_at', ARGV[10], 'execution_ended_at', ARGV[11])
+redis.call('EXPIRE', results, ttl)
+redis.call('HINCRBY', 'rq:worker:' .. ARGV[14], good and 'successful_job_count' or 'failed_job_count', 1)
+promote()
+return 1

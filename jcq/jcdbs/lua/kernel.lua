@@ -1,0 +1,167 @@
+-- Shared by every script: names, the transition table, epoch check, queue membership, routing, promotion.
+-- The first three arguments of every changing script are
+--   ARGV[1] epoch of the caller     ARGV[2] now, seconds since 1970     ARGV[3] the same moment as rq writes it
+-- Keys are derived here (single-node server). Errors are returned, never raised: "CODE detail" (jcq/errors.py).
+-- Neither server rolls a failed script back: every body validates first and writes last.
+
+--@TRANSITIONS@
+
+local function fail(code, detail)
+  return redis.error_reply(code .. ' ' .. detail)
+end
+
+local function k_queue(name) return 'jcq:queue:' .. name end
+local function k_in(name, state) return 'jcq:in:' .. name .. ':' .. state end
+local function k_promoted(name) return 'jcq:promoted:' .. name end
+local function k_request(rid) return 'jcq:request:' .. rid end
+local function rq_list(name) return 'rq:queue:' .. name end
+
+local function stale_epoch()
+  local now = redis.call('GET', 'jcq:epoch')
+  if not now or now ~= ARGV[1] then
+    return fail('STALE', ARGV[1] .. ', now ' .. (now or 'none'))
+  end
+end
+
+local function text_id(rid)
+  local row = redis.call('HMGET', k_request(rid), 'seq', 'site')
+  return (row[1] or rid) .. '.' .. (row[2] or '')
+end
+
+-- state, queue; nil when there is no such request
+local function where(rid)
+  local row = redis.call('HMGET', k_request(rid), 'state', 'queue')
+  return row[1], row[2]
+end
+
+local function may(event, from, to)
+  local row = TRANSITIONS[event][from]
+  return row ~= nil and row[to] == true
+end
+
+local function wrong_state(rid, state)
+  return fail('STATE', text_id(rid) .. ' is ' .. string.lower(state) .. '.')
+end
+
+local function not_owner(rid, uid)
+  if uid ~= '-1' and redis.call('HGET', k_request(rid), 'uid') ~= uid then
+    return fail('NOTOWNER', text_id(rid))
+  end
+end
+
+-- Higher request priority first, then the older sequence number. Exact in a double.
+local function order_of(rid)
+  local row = redis.call('HMGET', k_request(rid), 'priority', 'seq')
+  return string.format('%.0f', (63 - tonumber(row[1] or PRIORITY_DEFAULT)) * 1e12 + tonumber(row[2]))
+end
+
+-- Take a promoted request out of rq's list and free its slot; it stays QUEUED.
+local function demote(rid, queue)
+  if redis.call('ZREM', k_promoted(queue), rid) == 1 then
+    redis.call('LREM', rq_list(queue), 1, rid)
+    redis.call('SREM', 'jcq:slots', rid)
+    redis.call('HDEL', k_request(rid), 'promoted')
+    redis.call('DEL', 'rq:job:' .. rid)
+    redis.call('ZADD', k_in(queue, 'QUEUED'), order_of(rid), rid)
+  end
+end
+
+-- Write a state and the membership that goes with it. The caller has asked may().
+local function place(rid, from, queue, to, to_queue)
+  if from == 'QUEUED' then demote(rid, queue) end
+  redis.call('ZREM', k_in(queue, from), rid)
+  if from == 'WAITING' then redis.call('ZREM', 'jcq:waiting', rid) end
+  if to ~= 'DONE' then redis.call('ZADD', k_in(to_queue, to), order_of(rid), rid) end
+  redis.call('HSET', k_request(rid), 'state', to, 'queue', to_queue)
+end
+
+local function make_done(rid, from, queue, outcome, reason)
+  place(rid, from, queue, 'DONE', queue)
+  redis.call('HSET', k_request(rid), 'outcome', outcome, 'ended_s', ARGV[2])
+  if reason ~= '' then redis.call('HSET', k_request(rid), 'reason', reason) end
+  redis.call('ZADD', 'jcq:done', ARGV[2], rid)
+  redis.call('HDEL', 'jcq:kills', rid)
+  redis.call('PUBLISH', 'jcq:ended', rid)
+end
+
+local function wait_until(rid, from, queue, due, reason)
+  place(rid, from, queue, 'WAITING', queue)
+  redis.call('ZADD', 'jcq:waiting', due, rid)
+  redis.call('HSET', k_request(rid), 'due_s', due, 'reason', reason)
+end
+
+-- A started pipe queue hands a QUEUED request on: to the first destination that accepts it; to a later try where
+-- one is only disabled; else it is rejected. Destinations may be pipe queues themselves, eight deep.
+local function route(rid, queue)
+  for _ = 1, 8 do
+    local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'destinations')
+    if row[1] ~= 'PIPE' or row[2] ~= '1' then return end
+    place(rid, 'QUEUED', queue, 'ROUTING', queue)
+    local taken, later = nil, nil
+    for name in string.gmatch(row[3] or '', '[^,]+') do
+      local enabled = redis.call('HGET', k_queue(name), 'enabled')
+      if enabled == '1' then
+        taken = name
+        break
+      elseif enabled then
+        later = later or name
+      end
+    end
+    if taken then
+      place(rid, 'ROUTING', queue, 'QUEUED', taken)
+      queue = taken
+    elseif later then
+      local wait_s = tonumber(redis.call('HGET', 'jcq:site', 'retry_wait_s') or RETRY_WAIT_S)
+      wait_until(rid, 'ROUTING', queue, string.format('%.3f', tonumber(ARGV[2]) + wait_s),
+        'destination ' .. later .. ' is disabled')
+      return
+    else
+      make_done(rid, 'ROUTING', queue, 'rejected', 'queue ' .. queue .. ' has no destination that takes it')
+      return
+    end
+  end
+  make_done(rid, 'QUEUED', queue, 'rejected', 'its pipe queues form a circle')
+end
+
+-- Fill every free slot, the best queue first: what may start now goes into rq's lists.
+local function promote()
+  if redis.call('EXISTS', 'jcq:worker') == 0 then return end
+  local limit = tonumber(redis.call('HGET', 'jcq:site', 'run_limit') or '0')
+  local taken = redis.call('SCARD', 'jcq:slots')
+  local template, woke = nil, false
+  for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
+    if limit > 0 and taken >= limit then break end
+    local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'run_limit')
+    if row[1] == 'BATCH' and row[2] == '1' then
+      local free = tonumber(row[3]) - redis.call('ZCARD', k_promoted(queue)) - redis.call('ZCARD', k_in(queue, 'RUNNING'))
+      if limit > 0 and free > limit - taken then free = limit - taken end
+      if free > 0 then
+        local popped = redis.call('ZPOPMIN', k_in(queue, 'QUEUED'), free)
+        for i = 1, #popped, 2 do
+          local rid = popped[i]
+          template = template or redis.call('HGETALL', 'jcq:rqjob')
+          local name = redis.call('HMGET', k_request(rid), 'seq', 'site', 'name')
+          local job = 'rq:job:' .. rid
+          redis.call('DEL', job)
+          redis.call('HSET', job, 'created_at', ARGV[3], 'enqueued_at', ARGV[3], 'origin', queue, 'status', 'queued',
+            'description', name[1] .. '.' .. (name[2] or '') .. ' ' .. (name[3] or ''), unpack(template))
+          redis.call('ZADD', k_promoted(queue), popped[i + 1], rid)
+          redis.call('SADD', 'jcq:slots', rid)
+          redis.call('HSET', k_request(rid), 'promoted', '1')
+          redis.call('RPUSH', rq_list(queue), rid)
+          taken = taken + 1
+          woke = true
+        end
+      end
+    end
+  end
+  if woke then redis.call('PUBLISH', 'jcq:wake', 'work') end
+end
+
+-- rq's own records of one execution, once it is over.
+local function close_execution(rid, queue, token, worker)
+  local pair = rid .. ':' .. token
+  redis.call('DEL', 'rq:execution:' .. pair, 'rq:executions:' .. rid)
+  redis.call('ZREM', 'rq:wip:' .. queue, pair)
+  if worker and worker ~= '' then redis.call('SREM', 'rq:worker:' .. worker .. ':executions', pair) end
+end

@@ -1,0 +1,34 @@
+-- Accept one request: it is HELD, WAITING until its time, or QUEUED; a started pipe queue hands it on at once.
+-- Answering OK means that the request is in the append-only file; its script must have been synced before.
+-- ARGV[4] rid   ARGV[5] sequence number   ARGV[6] queue   ARGV[7] due, seconds since 1970, 0 for at once
+-- ARGV[8] '1' to hold   ARGV[9] token: the same token again gets the same answer   ARGV[10..] field, value, ...
+-- Returns {queue, state}. Errors: STALE NOQUEUE DISABLED PIPEONLY BADVALUE. Events: jcq:wake, jcq:ended.
+local err = stale_epoch()
+if err then return err end
+local rid, seq, queue, due, token = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[9]
+local known = redis.call('HMGET', k_request(rid), 'submit_token', 'queue', 'state')
+if known[1] then
+  if known[1] == token then return { known[2], known[3] } end
+  return fail('BADVALUE', 'request ' .. rid .. ' exists already')
+end
+local row = redis.call('HMGET', k_queue(queue), 'enabled', 'pipeonly')
+if not row[1] then return fail('NOQUEUE', queue) end
+if row[1] ~= '1' then return fail('DISABLED', queue) end
+if row[2] == '1' then return fail('PIPEONLY', queue) end
+
+local state = 'QUEUED'
+if ARGV[8] == '1' then state = 'HELD' elseif due > tonumber(ARGV[2]) then state = 'WAITING' end
+if not may('submit', NOWHERE, state) then return fail('BADVALUE', 'state ' .. state) end
+if seq > tonumber(redis.call('HGET', 'jcq:site', 'seq') or '0') then redis.call('HSET', 'jcq:site', 'seq', ARGV[5]) end
+local fields = {}
+for i = 10, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', k_request(rid), 'rid', rid, 'seq', ARGV[5], 'queue', queue, 'submitted_to', queue, 'state', state,
+  'submitted_s', ARGV[2], 'submit_token', token, unpack(fields))
+redis.call('ZADD', k_in(queue, state), order_of(rid), rid)
+if due > tonumber(ARGV[2]) then redis.call('HSET', k_request(rid), 'due_s', ARGV[7]) end
+if state == 'WAITING' then redis.call('ZADD', 'jcq:waiting', due, rid) end
+if state == 'QUEUED' then
+  route(rid, queue)
+  promote()
+end
+return { queue, state }

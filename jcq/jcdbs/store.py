@@ -1,0 +1,421 @@
+"""The Store: one method per script of the site database; nothing else speaks to it.
+
+A method returns an `Op`, which says what to send and how to read the answer; `run` sends one,
+`run_many` sends several in one pipeline, so that they share one write to the disk (group commit).
+Nothing is ever sent twice: a lost answer means that the outcome is unknown (design section 4).
+"""
+
+import time
+import zlib
+from base64 import b64encode
+from dataclasses import dataclass
+from itertools import chain
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jcq.errors import JcqError, NoSuchRequest, from_code
+from jcq.jcdbs import keys, scripts
+from jcq.model import lifecycle
+from jcq.model.queue import Queue
+from jcq.model.request import PRIORITY_DEFAULT, Request
+
+
+#: What a client raises when the server does not answer: a lost answer means that the outcome is unknown.
+ConnectionLost = redis.RedisError
+
+
+@dataclass(frozen=True)
+class Op:
+    """One thing to ask the site database: commands to send, and a function from their answers to the result."""
+
+    name: str
+    commands: tuple
+    decode: object
+
+
+@dataclass(frozen=True)
+class SiteRecord:
+    """The site's own values; `default_queue` is empty and `run_limit` 0 where none is set."""
+
+    name: str
+    machine_id: int
+    schema: int
+    seq: int
+    dispatch: int = 0
+    default_queue: str = ""
+    default_priority: int = PRIORITY_DEFAULT
+    run_limit: int = 0
+    retry_wait_s: int = scripts.RETRY_WAIT_S
+
+
+def connect(path):
+    """A client of the server behind a Unix socket: no silent retry, one protocol.
+
+    Args:
+        path: path of the socket, at most 107 bytes.
+    """
+    return redis.Redis(
+        unix_socket_path=path,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+        # Paths and names of users are bytes: what is no UTF-8 travels as surrogates.
+        encoding_errors="surrogateescape",
+    )
+
+
+def rq_time(seconds):
+    """A time as rq writes it: ISO 8601, UTC, microseconds."""
+    whole = int(seconds)
+    micro = int((seconds - whole) * 1e6)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
+
+
+def _first(answers):
+    return answers[0]
+
+
+def _text(answer):
+    return answer.decode() if isinstance(answer, bytes) else answer
+
+
+class Store:
+    """The site database of one run of the site.
+
+    Args:
+        connection: a `redis.Redis`, see `connect`.
+        epoch: the run's epoch; every changing script refuses when the database has another.
+    """
+
+    def __init__(self, connection, epoch):
+        self.connection = connection
+        self.epoch = epoch
+        self._scripts = scripts.load()
+        pipeline = connection.pipeline(transaction=False)
+        for _, text in self._scripts.values():
+            pipeline.execute_command("SCRIPT LOAD", text)
+        pipeline.execute()
+
+    # --- sending -----------------------------------------------------------------------------
+
+    def run(self, op):
+        """Run one Op.
+
+        Returns:
+            What the method that made it promises.
+        Raises:
+            JcqError: the script refused. redis.ConnectionError: the answer is lost.
+        """
+        result = self.run_many([op])[0]
+        if isinstance(result, JcqError):
+            raise result
+        return result
+
+    def run_many(self, ops):
+        """Run several Ops in one pipeline, in order.
+
+        Returns:
+            For each its result, or the JcqError that its script answered.
+        """
+        if not ops:
+            return []
+        pipeline = self.connection.pipeline(transaction=False)
+        for op in ops:
+            for command in op.commands:
+                pipeline.execute_command(*command)
+        answers = iter(pipeline.execute(raise_on_error=False))
+        results = []
+        for op in ops:
+            mine = [next(answers) for _ in op.commands]
+            failed = next((answer for answer in mine if isinstance(answer, Exception)), None)
+            results.append(self._error(op, failed) if failed else self._decoded(op, mine))
+        return results
+
+    @staticmethod
+    def _error(op, failed):
+        if isinstance(failed, redis.ConnectionError):
+            raise failed
+        return from_code(op.name, str(failed))
+
+    @staticmethod
+    def _decoded(op, answers):
+        try:
+            return op.decode(answers)
+        except JcqError as error:
+            return error
+
+    def _script(self, name, args, decode):
+        return Op(name, (("EVALSHA", self._scripts[name][0], 0, *args),), lambda answers: decode(answers[0]))
+
+    def _change(self, name, now_s, args=(), decode=_text):
+        """An Op for a changing script: epoch, now, now as rq writes it, then its own arguments."""
+        return self._script(name, (self.epoch, f"{now_s:.6f}", rq_time(now_s), *args), decode)
+
+    # --- the site ----------------------------------------------------------------------------
+
+    def create_site(self, identity):
+        """Give an empty database its schema and identity."""
+        fields = {"name": identity.name, "machine_id": identity.machine_id}
+        return self._change("create_site", 0.0, (keys.SCHEMA_VERSION, *_flat(fields)))
+
+    def open_epoch(self):
+        """Begin a run: see open_epoch.lua. Raises StaleEpoch where this epoch is not newer, SchemaNewer."""
+        return self._change("open_epoch", 0.0, (keys.SCHEMA_VERSION,))
+
+    def site(self):
+        """-> `SiteRecord`."""
+
+        def decode(answers):
+            found = {key.decode(): value.decode() for key, value in answers[0].items()}
+            values = {name: SiteRecord.__annotations__[name](found[name]) for name in found if name in _SITE_FIELDS}
+            return SiteRecord(**values)
+
+        return Op("site", (("HGETALL", keys.SITE),), decode)
+
+    def managers(self):
+        """-> {login name: "m" for a manager, "o" for an operator}."""
+
+        def decode(answers):
+            return {key.decode(): value.decode() for key, value in answers[0].items()}
+
+        return Op("managers", (("HGETALL", keys.MANAGERS),), decode)
+
+    def set_manager(self, name, role):
+        """Make `name` manager ("m") or operator ("o"), or take that away (""). Raises BadValue where it was none."""
+        return self._change("set_manager", 0.0, (name, role))
+
+    def edit_managers(self, mode, pairs):
+        """Change several managers and operators, all or none.
+
+        Args:
+            mode: "add", "delete" or "set", which replaces them all.
+            pairs: [(login name, "m" or "o")].
+        Raises (when run): NoSuchManager where one to be deleted has not that role.
+        """
+        return self._change("edit_managers", 0.0, (mode, *chain.from_iterable(pairs)))
+
+    def set_param(self, name, value, now_s):
+        """Set a field of `SiteRecord`: default_queue, default_priority, run_limit, retry_wait_s; "" unsets it."""
+        return self._change("set_param", now_s, (name, str(value)))
+
+    # --- queues ------------------------------------------------------------------------------
+
+    def queues(self):
+        """-> [Queue] with counts, in order of dispatch: priority, then name."""
+        return self._script("queues", (), lambda answer: [_queue(row) for row in answer])
+
+    def queue(self, name):
+        """-> Queue with counts. Raises NoSuchQueue."""
+        return self._script("queues", (name,), lambda answer: _queue(answer[0]))
+
+    def create_queue(self, queue):
+        """Create a `Queue`. Raises QueueExists; NoSuchQueue for a destination."""
+        fields = queue.to_hash()
+        return self._change(
+            "create_queue", 0.0, (queue.name, queue.type, queue.priority, fields["destinations"], *_flat(fields))
+        )
+
+    def delete_queue(self, name):
+        """Raises NoSuchQueue, QueueEnabled, QueueNotEmpty, QueueInUse."""
+        return self._change("delete_queue", 0.0, (name,))
+
+    def set_queue(self, name, field, value, now_s):
+        """Change one attribute of a queue, a field of `Queue`; it takes effect at once.
+
+        Raises NoSuchQueue (also for a destination), BadValue for what its type does not have.
+        """
+        flat = Queue(**{field: value}).to_hash()[field]
+        return self._change("set_queue", now_s, (name, field, flat))
+
+    def edit_destinations(self, name, mode, destinations, now_s):
+        """Change a pipe queue's destinations, all or none.
+
+        Args:
+            mode: "add" to the end, "delete" or "set", which replaces them all.
+            destinations: names of queues, in the order in which they are tried.
+        Raises (when run): NoSuchQueue, BadValue for a batch queue, SelfDestination, NoSuchDestination,
+        DestinationExists.
+        """
+        return self._change("edit_destinations", now_s, (name, mode, ",".join(destinations)))
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def request(self, rid):
+        """-> Request. Raises NoSuchRequest."""
+
+        def decode(answers):
+            if not answers[0]:
+                raise NoSuchRequest(detail=rid)
+            return Request.from_hash(answers[0])
+
+        return Op("request", (("HGETALL", keys.request(rid)),), decode)
+
+    def requests(self, rids):
+        """-> [Request, or None where there is none], for some hundred ids at a time."""
+
+        def decode(answers):
+            return [Request.from_hash(answer) if answer else None for answer in answers]
+
+        return Op("requests", tuple(("HGETALL", keys.request(rid)) for rid in rids), decode)
+
+    def members(self, queue, state):
+        """-> [rid] of one queue in one state, in order of dispatch."""
+        commands = [("ZRANGE", keys.members(queue, state), 0, -1)]
+        if state == lifecycle.QUEUED:
+            commands.insert(0, ("ZRANGE", keys.promoted(queue), 0, -1))
+        return Op("members", tuple(commands), lambda answers: [_text(rid) for rid in chain(*answers)])
+
+    def done(self):
+        """-> [rid] of the requests that have ended, the latest end last."""
+        return Op("done", (("ZRANGE", keys.DONE, 0, -1),), lambda answers: [_text(rid) for rid in answers[0]])
+
+    def submit(self, request, now_s, hold=False, token=""):
+        """Accept a request whose script is on disk.
+
+        Args:
+            request: `rid`, `seq`, `queue`, `due_s` and everything the user said.
+            now_s: seconds since 1970.
+            hold: begin HELD.
+            token: the same token again gets the same answer.
+        Returns:
+            An Op -> (queue it was submitted to, state).
+        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly.
+        """
+        fields = request.to_hash()
+        for made_there in ("rid", "seq", "queue", "due_s", "state"):
+            fields.pop(made_there, None)
+        args = (request.rid, request.seq, request.queue, f"{request.due_s:.6f}", "1" if hold else "0", token)
+        return self._change(
+            "submit", now_s, (*args, *_flat(fields)), lambda answer: (_text(answer[0]), _text(answer[1]))
+        )
+
+    def due(self, now_s, most=1000):
+        """-> (how many waiting requests were queued, due time of the next or None)."""
+        return self._change("due", now_s, (most,), lambda answer: (answer[0], float(answer[1]) if answer[1] else None))
+
+    def hold(self, rid, reason, uid, now_s):
+        """Hold; `uid` must own it, -1 stands for an operator. Raises NoSuchRequest, NotOwner, WrongState."""
+        return self._change("hold", now_s, (rid, uid, reason))
+
+    def release(self, rid, uid, now_s):
+        """-> the new state. Raises as `hold`."""
+        return self._change("release", now_s, (rid, uid))
+
+    def delete(self, rid, uid, now_s):
+        """Delete what does not run. Raises as `hold`."""
+        return self._change("delete", now_s, (rid, uid))
+
+    def kill(self, rid, uid, signum, now_s):
+        """Order a signal for a running request. Raises as `hold`."""
+        return self._change("kill", now_s, (rid, uid, int(signum)))
+
+    # --- the worker --------------------------------------------------------------------------
+
+    def register_worker(self, name, template, now_s):
+        """The worker is ready; `template`: field -> text or bytes of every rq job's hash."""
+        return self._change("register_worker", now_s, (name, *_flat(template)))
+
+    def take_orders(self, now_s):
+        """-> {rid: signal number}, each handed out once."""
+
+        def decode(answer):
+            return {_text(rid): int(signum) for rid, signum in zip(answer[::2], answer[1::2], strict=True)}
+
+        return self._change("take_orders", now_s, (), decode)
+
+    def claim(self, worker, most, token, node, ttl_s, now_s):
+        """Dispatch promoted requests -> [Request], each RUNNING with a token of this claim."""
+        return self._change("claim", now_s, (worker, most, token, node, ttl_s), _requests)
+
+    def begin(self, claimed, pid, pid_start, now_s):
+        """The first process of a claimed request lives. Raises LostClaim."""
+        return self._change("begin", now_s, (*_claim(claimed), pid, pid_start))
+
+    def bounce(self, claimed, reason, worker, now_s, target=lifecycle.HELD):
+        """Nothing of it ran: hold it where it cannot run here, or give it back (QUEUED). Raises LostClaim."""
+        return self._change("bounce", now_s, (*_claim(claimed), reason, worker, target))
+
+    def finish(self, ended, worker, retention_s, now_s):
+        """Record how a claimed request ended: `outcome`, `exit_code`, `signal`, times, CPU seconds. Raises LostClaim."""
+        args = (
+            *_claim(ended),
+            ended.outcome,
+            ended.exit_code,
+            ended.signal,
+            f"{ended.started_s:.6f}",
+            f"{ended.ended_s:.6f}",
+            f"{ended.cpu_s:.6f}",
+            ended.maxrss_kb,
+            worker,
+            retention_s,
+            rq_time(ended.ended_s),
+            *_rq_result(ended),
+        )
+        return self._change("finish", now_s, args)
+
+    def beat(self, worker, ttl_s, now_s):
+        """The worker lives: keep rq from taking its executions for abandoned -> how many there are."""
+        return self._change("beat", now_s, (worker, ttl_s))
+
+    def deliver(self, ended, note, now_s):
+        """Its output is delivered; `note` says where it went instead, if so. Raises LostClaim."""
+        return self._change("deliver", now_s, (*_claim(ended), note))
+
+    def adopt(self, token, now_s, most=1000):
+        """Take over deliveries that an older run left -> [Request] in EXITING."""
+        return self._change("adopt", now_s, (token, most), _requests)
+
+    def exist(self, rids):
+        """-> [whether the request is known]."""
+        commands = tuple(("EXISTS", keys.request(rid)) for rid in rids)
+        return Op("exist", commands, lambda answers: [bool(answer) for answer in answers])
+
+    # --- the start of a run, and retention ---------------------------------------------------
+
+    def recover(self, rid, decision, reason, now_s, ended=None):
+        """Carry out a decision about an interrupted request: see recover.lua.
+
+        Args:
+            decision: `rerun`, `keep`, `remove`, `redo`, or `recorded` with `ended`, a Request with its outcome.
+        """
+        args = [rid, decision, reason]
+        if ended is not None:
+            args += [ended.outcome, ended.exit_code, ended.signal, f"{ended.ended_s:.6f}"]
+            args += [f"{ended.cpu_s:.6f}", ended.maxrss_kb]
+        return self._change("recover", now_s, args)
+
+    def retire(self, before_s, now_s, most=1000):
+        """Forget what ended before a moment -> [rid], whose files may be removed."""
+        return self._change("retire", now_s, (f"{before_s:.6f}", most), lambda answer: [_text(rid) for rid in answer])
+
+
+_SITE_FIELDS = frozenset(SiteRecord.__annotations__)
+
+
+def _flat(fields):
+    return chain.from_iterable(fields.items())
+
+
+def _claim(request):
+    return request.rid, request.attempt, request.token
+
+
+def _rq_result(ended):
+    """Name and value of rq's result field: the exit code as JSON, or a compressed text for a failure."""
+    if ended.outcome == lifecycle.EXITED and ended.exit_code == 0:
+        return "return_value", b64encode(b"0")
+    how = f"exit code {ended.exit_code}" if ended.outcome == lifecycle.EXITED else f"signal {ended.signal}"
+    return "exc_string", b64encode(zlib.compress(f"request {ended.id} {ended.outcome}: {how}".encode()))
+
+
+def _requests(answer):
+    return [Request.from_hash(row) for row in answer]
+
+
+def _queue(row):
+    attributes, counts = row
+    queue = Queue.from_hash(dict(zip(attributes[::2], attributes[1::2], strict=True)))
+    queue.counts = {_text(state): count for state, count in zip(counts[::2], counts[1::2], strict=True)}
+    return queue

@@ -1,0 +1,144 @@
+"""A request, as the site database keeps it, and its ids."""
+
+from dataclasses import dataclass, field, fields
+
+from jcq.errors import UsageError
+
+#: Bounds of what one submission may bring (issue "Limits and abuse").
+SCRIPT_BYTES_MAX = 16 * 1024 * 1024
+NAME_MAX = 63
+ENVIRONMENT_BYTES_MAX = 1024 * 1024
+ARGUMENTS_MAX = 256
+PRIORITY_MAX = 63
+PRIORITY_DEFAULT = 31
+#: A request name in a file name is cut to this (nqs-facts.md section 2).
+FILE_NAME_CHARACTERS = 7
+
+
+@dataclass
+class Request:
+    """One batch request. Empty strings mean "not set"; times are seconds since 1970."""
+
+    #: `<machine id>-<sequence>`, as rq and the keys name it.
+    rid: str = ""
+    seq: int = 0
+    #: Name of the site of origin; `seq.site` is what people see.
+    site: str = ""
+    name: str = ""
+    uid: int = -1
+    gid: int = -1
+    #: Login name at submission; a uid that has another name when it is to run is held.
+    user: str = ""
+    #: Queue where it is, and where it was submitted to.
+    queue: str = ""
+    submitted_to: str = ""
+    state: str = ""
+    #: A slot is taken and the id is in rq's list.
+    promoted: bool = False
+    priority: int = PRIORITY_DEFAULT
+    submitted_s: float = 0.0
+    #: Not before this time; 0: at once.
+    due_s: float = 0.0
+    restartable: bool = True
+    workdir: str = ""
+    #: Host of submission.
+    host: str = ""
+    umask: int = 0o022
+    tz: str = ""
+    shell: str = ""
+    #: `-o` and `-e` as absolute paths; empty: `NAME.oSEQ`, `NAME.eSEQ` in `workdir`.
+    out_path: str = ""
+    err_path: str = ""
+    #: `-eo`: stderr goes to the stdout file.
+    joined: bool = False
+    #: `-ko`, `-ke`: output stays on the execution machine, in the owner's HOME.
+    keep_out: bool = False
+    keep_err: bool = False
+    #: `-x`: an environment file stands beside the script.
+    has_environment: bool = False
+    #: HOME, PATH and so on of the submitting command, `NAME=value` joined by NUL: the job's QSUB_HOME, QSUB_PATH ...
+    variables: str = ""
+    #: HOME of a site without root whose uid has no account.
+    home: str = ""
+    attempt: int = 0
+    epoch: int = 0
+    #: Given by the worker with a claim; begin, finish and deliver must show it.
+    token: str = ""
+    node: str = ""
+    pid: int = 0
+    #: Start time of `pid` in clock ticks since boot.
+    pid_start: int = 0
+    started_s: float = 0.0
+    ended_s: float = 0.0
+    cpu_s: float = 0.0
+    maxrss_kb: int = 0
+    outcome: str = ""
+    exit_code: int = 0
+    signal: int = 0
+    #: Counts dispatches site-wide: the order in which requests were claimed.
+    dispatch: int = 0
+    #: Why it is held, waits, or where its output went instead.
+    reason: str = ""
+
+    @property
+    def id(self):
+        """`seq.site`, the id that people see."""
+        return f"{self.seq}.{self.site}"
+
+    @property
+    def file_stem(self):
+        """The first characters of the name, for `STEM.oSEQ`."""
+        return self.name[:FILE_NAME_CHARACTERS]
+
+    @classmethod
+    def from_hash(cls, flat):
+        """Build from the database's flat list or dict of bytes; unknown fields are passed over."""
+        pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+        values = {}
+        for key, value in pairs:
+            convert = _FROM_TEXT.get(key.decode())
+            if convert:
+                values[key.decode()] = convert(value.decode(errors="surrogateescape"))
+        return cls(**values)
+
+    def to_hash(self):
+        """A flat dict of text without the fields that have their default, to keep a queued request small."""
+        return {
+            spec.name: _to_text(getattr(self, spec.name))
+            for spec in fields(self)
+            if getattr(self, spec.name) != spec.default
+        }
+
+
+def _to_text(value):
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+_CONVERTERS = {"int": int, "float": float, "str": str, "bool": lambda text: text == "1"}
+_FROM_TEXT = {
+    spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
+}
+
+
+@dataclass(frozen=True)
+class RequestId:
+    """What a user typed for a request."""
+
+    seq: int
+    #: Empty where only the number was given.
+    site: str = field(default="")
+
+
+def parse_request_id(text, what=""):
+    """Parse `seq`, `seq.host` or `seq.host@host2` (nqs-facts.md section 2).
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    number, dot, rest = text.partition(".")
+    site = rest.split("@", 1)[0]
+    if not (number.isascii() and number.isdigit()) or len(number) > 15 or (dot and not site):
+        raise UsageError(reason=f"{what + ': ' if what else ''}{text!r} is no request id; give 12 or 12.site")
+    return RequestId(int(number), site)
