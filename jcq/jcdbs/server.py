@@ -28,8 +28,7 @@ unixsocket {socket}
 unixsocketperm 700
 daemonize no
 protected-mode yes
-set-proc-title yes
-proc-title-template "{title} {site}"
+set-proc-title no
 logfile "{log}"
 databases 1
 appendonly yes
@@ -98,15 +97,17 @@ def write_conf(site, epoch):
     """Write `jcdbs.conf` into the epoch's directory, which must exist."""
     directory = epoch_directory(site, epoch)
     # Relative to the server's working directory, so that the path is short wherever the site is.
-    text = _CONF.format(
-        socket=f"../e{epoch}.sock", title=_TITLE, site=re.sub(r"[^\w.-]", "_", site.name or "local"), log="jcdbs.log"
-    )
+    text = _CONF.format(socket=f"../e{epoch}.sock", log="jcdbs.log")
     write_durably(os.path.join(directory, "jcdbs.conf"), text.encode(), 0o600)
 
 
 def argv(site, epoch, path):
-    """The argument vector: to be run with the epoch's directory as working directory, executable `path`."""
-    return [path, "jcdbs.conf"]
+    """The argument vector: to be run with the epoch's directory as working directory, executable `path`.
+
+    What ps shows stands in argv[0]: a title that the server set by itself would wipe its environment
+    in /proc, and the markers of the site with it.
+    """
+    return [f"{_TITLE} {site.name or 'local'}", "jcdbs.conf"]
 
 
 def ping(site, epoch):

@@ -21,7 +21,6 @@ from jcq.model import lifecycle
 from jcq.model.queue import Queue
 from jcq.model.request import PRIORITY_DEFAULT, Request
 
-
 #: What a client raises when the server does not answer: a lost answer means that the outcome is unknown.
 ConnectionLost = redis.RedisError
 
@@ -278,7 +277,7 @@ class Store:
             request: `rid`, `seq`, `queue`, `due_s` and everything the user said.
             now_s: seconds since 1970.
             hold: begin HELD.
-            token: the same token again gets the same answer.
+            token: the same one again submits nothing and gets the same queue; empty: never the same.
         Returns:
             An Op -> (queue it was submitted to, state).
         Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly.

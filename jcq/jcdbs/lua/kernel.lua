@@ -93,10 +93,14 @@ end
 -- A started pipe queue hands a QUEUED request on: to the first destination that accepts it; to a later try where
 -- one is only disabled; else it is rejected. Destinations may be pipe queues themselves, eight deep.
 local function route(rid, queue)
-  for _ = 1, 8 do
+  for depth = 1, 9 do
     local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'destinations')
     if row[1] ~= 'PIPE' or row[2] ~= '1' then return end
     place(rid, 'QUEUED', queue, 'ROUTING', queue)
+    if depth == 9 then
+      make_done(rid, 'ROUTING', queue, 'rejected', 'its pipe queues form a circle, or are more than 8')
+      return
+    end
     local taken, later = nil, nil
     for name in string.gmatch(row[3] or '', '[^,]+') do
       local enabled = redis.call('HGET', k_queue(name), 'enabled')
@@ -120,7 +124,6 @@ local function route(rid, queue)
       return
     end
   end
-  make_done(rid, 'QUEUED', queue, 'rejected', 'its pipe queues form a circle')
 end
 
 -- Fill every free slot, the best queue first: what may start now goes into rq's lists.

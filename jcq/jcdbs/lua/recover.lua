@@ -4,7 +4,7 @@
 --   remove: EXITING, outcome purged   recorded: EXITING with the outcome of its exit record   redo: WAITING, due now
 -- ARGV[6] reason   for recorded: ARGV[7] outcome   ARGV[8] exit code   ARGV[9] signal   ARGV[10] ended, seconds since 1970
 --   ARGV[11] CPU seconds   ARGV[12] greatest RSS, kB
--- Returns the new state. Errors: STALE NOREQUEST STATE. Events: none: no worker is registered yet.
+-- Returns the new state. Errors: STALE NOREQUEST STATE (also what this very run dispatched). Events: none: no worker is registered yet.
 local err = stale_epoch()
 if err then return err end
 local rid, decision = ARGV[4], ARGV[5]
@@ -13,6 +13,7 @@ local state, queue = where(rid)
 if not state then return fail('NOREQUEST', rid) end
 local target = ({ rerun = 'QUEUED', keep = 'QUEUED', remove = 'EXITING', recorded = 'EXITING', redo = 'WAITING' })[decision]
 if not may('recover', state, target) then return wrong_state(rid, state) end
+if state == 'RUNNING' and redis.call('HGET', key, 'epoch') == ARGV[1] then return wrong_state(rid, state) end
 if target == 'WAITING' then
   wait_until(rid, state, queue, ARGV[2], ARGV[6])
   return target

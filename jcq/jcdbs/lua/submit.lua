@@ -1,14 +1,15 @@
 -- Accept one request: it is HELD, WAITING until its time, or QUEUED; a started pipe queue hands it on at once.
 -- Answering OK means that the request is in the append-only file; its script must have been synced before.
 -- ARGV[4] rid   ARGV[5] sequence number   ARGV[6] queue   ARGV[7] due, seconds since 1970, 0 for at once
--- ARGV[8] '1' to hold   ARGV[9] token: the same token again gets the same answer   ARGV[10..] field, value, ...
--- Returns {queue, state}. Errors: STALE NOQUEUE DISABLED PIPEONLY BADVALUE. Events: jcq:wake, jcq:ended.
+-- ARGV[8] '1' to hold   ARGV[9] token: the same token again submits nothing   ARGV[10..] field, value, ...
+-- Returns {queue it was submitted to, its state: at submission, or now if the token was known}.
+-- Errors: STALE NOQUEUE DISABLED PIPEONLY BADVALUE (the id is taken). Events: jcq:wake, jcq:ended.
 local err = stale_epoch()
 if err then return err end
 local rid, seq, queue, due, token = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[9]
-local known = redis.call('HMGET', k_request(rid), 'submit_token', 'queue', 'state')
+local known = redis.call('HMGET', k_request(rid), 'submit_token', 'submitted_to', 'state')
 if known[1] then
-  if known[1] == token then return { known[2], known[3] } end
+  if token ~= '' and known[1] == token then return { known[2], known[3] } end
   return fail('BADVALUE', 'request ' .. rid .. ' exists already')
 end
 local row = redis.call('HMGET', k_queue(queue), 'enabled', 'pipeonly')

@@ -1,0 +1,68 @@
+"""cjcpw: start, watch and stop a site."""
+
+import os
+import sys
+
+import click
+
+from jcq.cli.errors_to_lines import complain, run
+from jcq.cluster import links, stop
+from jcq.cluster.start import start
+from jcq.errors import UsageError
+from jcq.journal import open_log
+from jcq.site import root_directory
+
+_EXIT_CODES = """\b
+Exit codes:
+  0  stopped on request; with -c: the site is up
+  1  a daemon died, or the site could not be started; -stop: something survived
+  2  usage
+  3  the database is owned by another node
+  4  the site is already running on this node
+  5  the database is missing, damaged, or unreadable for this server
+  6  ended itself, because it had lost the site
+  7  not ready within BOOT_TIMEOUT of site.conf
+"""
+
+
+@click.command("cjcpw", context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+@click.option("-c", "detached", is_flag=True, help="Start the daemons and end; nobody watches them.")
+@click.option("-stop", "stopping", is_flag=True, help="Stop SITE on this node; end when its last process is gone.")
+@click.argument("site")
+@click.argument("database_path", metavar="[DBPATH]", required=False)
+@click.pass_obj
+def cjcpw(root, detached, stopping, site, database_path):
+    """Start SITE, whose database is in DBPATH, and watch it until it is stopped.
+
+    cjcpw stays in the foreground. If a daemon dies it kills the others and every job, and ends with 1,
+    so that the cluster software can move the site. SIGTERM and SIGINT stop the site cleanly.
+    """
+    root = root_directory(os.environ, root)
+    if stopping:
+        if database_path is not None or detached:
+            raise UsageError(reason="-stop takes SITE only; see cjcpw --help")
+        stop_site(site, root)
+    elif database_path is None:
+        raise UsageError(reason=f"DBPATH is missing: cjcpw {site} DBPATH; see cjcpw --help")
+    else:
+        start(site, database_path, root, monitored=not detached, warn=_warn)
+
+
+def stop_site(name, root):
+    """Stop a site by its name; nothing to do where this node has never seen it."""
+    known = links.find(name, root)
+    if known is not None:
+        stop.stop(known.site, root, open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw"))
+
+
+def _warn(line):
+    complain(f"cjcpw: warning: {line}", 0)
+
+
+def main(root=None):
+    """Run the command with this process's arguments; returns its exit code."""
+    return run(cjcpw, root)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""qmgr: manage queues and the site; a prompt, one command as arguments, or a script on standard input.
+
+In a script, a command that fails is reported with its line number and the next one is carried out,
+as NQS did; the exit code is the highest of all commands: 1 refused, 2 not understood. Where the
+site does not answer, nothing more is tried. Commands are parsed here too, so that help and mistakes
+need no site; the daemon believes nobody and parses again.
+"""
+
+import os
+import sys
+
+import click
+
+from jcq import client, site
+from jcq.errors import JcqError, SiteNotRunning, SiteUnknown, UsageError
+from jcq.model.qmgr_grammar import completions, continues, join_lines, parse
+from jcq.model.qmgr_help import help_text
+
+PROMPT = "Mgr: "
+#: Of a line that goes on; our own choice.
+PROMPT_MORE = "Mgr> "
+INTERRUPTED_CODE = 130
+
+
+@click.command(
+    "qmgr",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="`qmgr help` lists the commands. The site is named by NQS_SITE; unset, it is the local site.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def qmgr(root, command):
+    """Manage the queues of a site.
+
+    Without COMMAND, commands are read from standard input; from a terminal, with a prompt.
+    """
+    session = Session(root)
+    if command:
+        return session.run(" ".join(command))
+    if sys.stdin is not None and sys.stdin.isatty():
+        return _interactive(session)
+    return _script(session)
+
+
+def main(root=None):
+    """Run the command with this process's arguments; returns its exit code.
+
+    Args:
+        root: the root that an installed command carries, or None.
+    """
+    try:
+        code = qmgr.main(prog_name="qmgr", standalone_mode=False, obj=root)
+    except click.ClickException as error:
+        return _complain(f"qmgr: {error.format_message()}", 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("qmgr: interrupted; what was asked last may or may not have been done", INTERRUPTED_CODE)
+    except SiteUnknown as error:
+        return _complain(f"Qmgr(FATAL): {error}", error.exit_code)
+    except JcqError as error:
+        return _complain(f"qmgr: {error}", error.exit_code)
+    except BrokenPipeError:
+        # `qmgr show queue | head`: nobody reads on, which is no mistake.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+class Session:
+    """Commands for one site, one after the other.
+
+    Args:
+        root: the root that an installed command carries, or None.
+    """
+
+    def __init__(self, root):
+        self.ended = False
+        self._root = root
+        self._there = None
+
+    def run(self, line, where=""):
+        """Carry out one command and print its answer.
+
+        Args:
+            line: the command, continuations joined.
+            where: `line 3: ` for messages about a script.
+        Returns:
+            0, 1 where it was refused, 2 where it was not understood.
+        Raises:
+            SiteUnknown, SiteNotRunning, NoAnswer, NotServed: there is nobody to ask.
+        """
+        try:
+            command = parse(line)
+            if command is None:
+                return 0
+            if command.verb == "help":
+                sys.stdout.write(help_text(command.values.get("topic", ())))
+                return 0
+        except UsageError as error:
+            return _complain(f"qmgr: {where}{error}", error.exit_code)
+        if command.verb == "exit":
+            self.ended = True
+            return 0
+        code, out, err = client.call("qmgr", self._site(), [line])
+        sys.stdout.write(out)
+        sys.stdout.flush()
+        for text in err.splitlines():
+            _complain(f"qmgr: {where}{text.removeprefix('qmgr: ')}" if where else text, code)
+        return code
+
+    def _site(self):
+        if self._there is None:
+            self._there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, self._root))
+        return self._there
+
+
+def _script(session):
+    worst = 0
+    stream = sys.stdin.buffer if sys.stdin is not None else ()
+    lines = (raw.decode("utf-8", "surrogateescape") for raw in stream)
+    for number, line, whole in join_lines(lines):
+        where = f"line {number}: "
+        if not whole:
+            return max(worst, _complain(f"qmgr: {where}the last line ends with \\, but no line follows", 2))
+        try:
+            worst = max(worst, session.run(line, where))
+        except SiteUnknown:
+            raise
+        except JcqError as error:
+            return max(worst, _complain(f"qmgr: {where}{error}; what follows was not tried", error.exit_code))
+        if session.ended:
+            break
+    return worst
+
+
+def _interactive(session):
+    """Prompt until exit or end of file. What went wrong was seen, so the exit code tells of the last command only."""
+    _set_up_editing()
+    code = 0
+    while not session.ended:
+        try:
+            line = _read_command()
+        except EOFError:
+            sys.stdout.write("\n")
+            return code
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            continue
+        try:
+            code = session.run(line)
+        except SiteNotRunning as error:
+            code = _complain(f"qmgr: {error}", error.exit_code)
+    return code
+
+
+def _read_command():
+    line = input(PROMPT)
+    while continues(line):
+        line = line.rstrip()[:-1] + " " + input(PROMPT_MORE)
+    return line
+
+
+def _set_up_editing():
+    try:
+        import readline
+    except ImportError:  # a Python without readline still has a prompt
+        return
+
+    def complete(_text, state):
+        found = completions(readline.get_line_buffer()[: readline.get_endidx()])
+        return found[state] + " " if state < len(found) else None
+
+    readline.set_completer(complete)
+    readline.set_completer_delims(" \t=(),")
+    readline.parse_and_bind("tab: complete")
+
+
+def _complain(line, code):
+    sys.stdout.flush()
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

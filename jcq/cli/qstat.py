@@ -1,0 +1,18 @@
+"""qstat: show queues and requests."""
+
+from jcq.client import leave, run
+from jcq.options import QSTAT
+
+
+def main(root=None):
+    """Run the command; returns its exit code. `root` is what an installed command carries, or None."""
+    return run(QSTAT, root)
+
+
+def command(root=None):
+    """Run the command and end the process, without the time that taking down the interpreter takes."""
+    leave(run(QSTAT, root))
+
+
+if __name__ == "__main__":
+    command()

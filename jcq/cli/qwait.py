@@ -1,0 +1,18 @@
+"""qwait: wait for the end of a request."""
+
+from jcq.client import leave, run
+from jcq.options import QWAIT
+
+
+def main(root=None):
+    """Run the command; returns its exit code. `root` is what an installed command carries, or None."""
+    return run(QWAIT, root)
+
+
+def command(root=None):
+    """Run the command and end the process, without the time that taking down the interpreter takes."""
+    leave(run(QWAIT, root))
+
+
+if __name__ == "__main__":
+    command()

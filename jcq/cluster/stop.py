@@ -1,0 +1,194 @@
+"""Stopping a site on this node, and pausing and resuming it under its cjcpw (manual 2.1.4, 2.3.7, 2.5.5).
+
+With a living cjcpw, it is asked; after `cjcpw -c`, this stops the recorded daemons itself. In both
+cases nothing is said to be stopped before the last process is seen to be gone. Another node's run
+of the same database is never touched: `-stop` on a standby is harmless.
+"""
+
+import os
+import signal
+import time
+
+from jcq.cluster import control, locks, owner, record, sweep
+from jcq.cluster.daemons import ORDER
+from jcq.config import read_site_conf
+from jcq.errors import ControlFailed, NotPermitted, StopIncomplete
+from jcq.process import wait_gone
+
+#: cjcpw gives up after STOP_TIMEOUT and kills; it gets this much longer to do so.
+_MARGIN_S = 10.0
+#: What SIGKILL does not end within this is in D state.
+_KILL_LIMIT_S = 5.0
+#: Others may be just closing their files.
+_OTHERS_LIMIT_S = 1.0
+
+
+def stop(site, root, log):
+    """Stop everything of a site on this node, cjcpw included.
+
+    Args:
+        site: the `jcq.site.Site`; its disk may be away.
+        root: see `jcq.site.root_directory`.
+        log: logger.
+    Returns:
+        True, or False where nothing of it was running here.
+    Raises:
+        NotPermitted: neither root nor the uid that made the site.
+        StopIncomplete: something of it is still there, or others have files open below it.
+    """
+    _check_permission(site, "stop it")
+    if not os.path.isdir(site.database):
+        return _sweep(site, root, log)
+    if _runs_elsewhere(site, root):
+        return False
+    limits, _ = read_site_conf(site.directory)
+    stopped = _stop_cjcpw(site, limits, log) or _stop_daemons(site, root, limits, log)
+    stopped = _sweep(site, root, log) or stopped
+    _say_released(site, log)
+    others = sweep.others(site, _OTHERS_LIMIT_S) if stopped else []
+    if others:
+        what = "the site has stopped, but others are in the way of its disk: " + ", ".join(map(str, others))
+        raise StopIncomplete(site=site.name, what=what)
+    return stopped
+
+
+def pause(site, root, log):
+    """nqsstop: stop the daemons; a living cjcpw stays. Returns and raises as `stop`, and `ControlFailed`."""
+    _check_permission(site, "stop it")
+    limits, _ = read_site_conf(site.directory)
+    if _ask(site, control.PAUSE, limits.stop_timeout_s + _MARGIN_S) is None:
+        return stop(site, root, log)
+    return True
+
+
+def resume(site):
+    """nqsstart under a living cjcpw: start the daemons again.
+
+    Returns:
+        Whether there is a cjcpw.
+    Raises:
+        ControlFailed: they could not be started, with cjcpw's reason.
+    """
+    _check_permission(site, "start it")
+    limits, _ = read_site_conf(site.directory)
+    return _ask(site, control.RESUME, limits.boot_timeout_s + _MARGIN_S) is not None
+
+
+def _ask(site, word, limit_s):
+    client = control.connect(site)
+    if client is None:
+        return None
+    try:
+        answer = client.ask(word, limit_s)
+    finally:
+        client.close()
+    if answer is None:
+        raise ControlFailed(site=site.name, reason=f"nothing within {limit_s:g} s, or it has ended; see cjcls")
+    code, text = answer
+    if code:
+        raise ControlFailed(site=site.name, reason=text)
+    return text
+
+
+def _check_permission(site, what):
+    """Root, and the uid that made the site."""
+    uid = os.geteuid()
+    try:
+        owner_uid = os.stat(site.database).st_uid
+    except OSError:
+        return
+    if uid not in (0, owner_uid):
+        raise NotPermitted(
+            who=f"uid {uid}", what=what, rule=f"only root and uid {owner_uid}, which made site {site.name}, may"
+        )
+
+
+def _runs_elsewhere(site, root):
+    """Whether another node is the owner, so that nothing of the site can be here."""
+    now = owner.read(site)
+    return now.state == owner.RUNNING and not now.on_this_node(root)
+
+
+def _stop_cjcpw(site, limits, log):
+    """Ask cjcpw to stop and wait for its end; False where none lives."""
+    client = control.connect(site)
+    if client is not None:
+        pid = client.pid
+    else:
+        # One that is just starting, or ends, has no socket.
+        pid = record.read(site).alive(site.root).get(record.CJCPW)
+        if pid is None:
+            return False
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if client is None or client.ask(control.STOP, limits.stop_timeout_s) is None:
+            _send(pidfd, signal.SIGTERM)
+        if wait_gone([pidfd], limits.stop_timeout_s + _MARGIN_S):
+            log.warning("site %s: cjcpw[%d] did not end in time and is killed", site.name, pid)
+            _send(pidfd, signal.SIGKILL)
+            wait_gone([pidfd], _KILL_LIMIT_S)
+    finally:
+        os.close(pidfd)
+        if client is not None:
+            client.close()
+    return True
+
+
+def _stop_daemons(site, root, limits, log):
+    """SIGTERM to the recorded daemons, one after the other; False where none lives."""
+    alive = record.read(site).alive(root)
+    deadline_s = time.monotonic() + limits.stop_timeout_s
+    for name in reversed(ORDER):
+        if name not in alive:
+            continue
+        try:
+            pidfd = os.pidfd_open(alive[name])
+        except ProcessLookupError:
+            continue
+        try:
+            _send(pidfd, signal.SIGTERM)
+            if wait_gone([pidfd], max(0.0, deadline_s - time.monotonic())):
+                log.warning("site %s: %s[%d] did not end in time and is killed", site.name, name, alive[name])
+        finally:
+            os.close(pidfd)
+    return bool(alive)
+
+
+def _sweep(site, root, log):
+    """Kill what is left; whether there was something."""
+    found, left = sweep.kill(site, root, _KILL_LIMIT_S)
+    if found:
+        log.warning("site %s: killed what was left: %s", site.name, ", ".join(map(str, found)))
+    if left:
+        raise StopIncomplete(site=site.name, what="SIGKILL does not end " + ", ".join(map(str, left)))
+    return bool(found)
+
+
+def _say_released(site, log):
+    """Where cjcpw could not: after `-c`, or where it was killed."""
+    now = owner.read(site)
+    if now.state == owner.RELEASED:
+        return
+    held = locks.SiteLocks.take(site)
+    if held is None:
+        # A start came between; it has the say now.
+        return
+    try:
+        owner.released(now).write(site)
+        record.remove(site)
+        control.remove(site)
+        log.info("site %s: stopped, epoch %d", site.name, now.epoch)
+    except OSError as error:
+        log.warning("site %s: stopped, but its owner record cannot be written: %s", site.name, error)
+    finally:
+        held.release()
+
+
+def _send(pidfd, signum):
+    try:
+        signal.pidfd_send_signal(pidfd, signum)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,137 @@
+"""The commands of qmgr: one literal table of syntax, right and help, and what its notation means.
+
+The capitals of a keyword are its documented shortest form (nqs-facts.md section 4). In the syntax
+
+    Word            a keyword of the command, or an option without a value
+    <kind>          a value; how it is read is decided by `jcq.model.qmgr_grammar`
+    WORD = <kind>   a keyword or an option with a value; `[=]` where `=` may be left out
+    [...]           may be left out
+
+A row without help is a command that NQS has and this version of jcq has not. It stands here so that
+an abbreviation means the same in every version, and so that the answer to it can say so.
+
+Choices of our own, where the sources are silent:
+  * `set global_run_limit`: the name; 0 means none.
+  * `set restart`: the name of NEC's restart attribute in qmgr is not public.
+  * `release request`, `hold request`: the `=` may be left out.
+  * Without `priority=`, which a public script does for a pipe queue, a queue gets priority 0.
+"""
+
+#: Rights, from the least to the greatest; each has those before it.
+USER, OPERATOR, MANAGER = "user", "operator", "manager"
+
+#: (syntax, who may use it, help). The order is that of `help`.
+COMMANDS = (
+    ("ABort Queue", OPERATOR, ""),
+    ("ADd DEStination = <destinations> <queue>", MANAGER, "Add destinations to the end of a pipe queue's list."),
+    ("ADd DEVice", MANAGER, ""),
+    ("ADd Forms", MANAGER, ""),
+    ("ADd Groups", MANAGER, ""),
+    ("ADd Managers <managers>", MANAGER, "Make accounts managers (name:m) or operators (name:o) of the site."),
+    ("ADd Queues", MANAGER, ""),
+    ("ADd Users", MANAGER, ""),
+    (
+        "Create Batch_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>]"
+        " [User_limit = <unsupported>]",
+        MANAGER,
+        "Make a batch queue; it is disabled and stopped until enabled and started.",
+    ),
+    ("Create COmplex", MANAGER, ""),
+    ("Create DEVIce", MANAGER, ""),
+    ("Create DEVICE_queue", MANAGER, ""),
+    ("Create Network_queue", MANAGER, ""),
+    (
+        "Create Pipe_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>]"
+        " [Server = <program>] [DEstination = <destinations>]",
+        MANAGER,
+        "Make a pipe queue, which passes requests on to the first destination that takes them.",
+    ),
+    ("DElete Complex", MANAGER, ""),
+    ("DElete DEStination = <destinations> <queue>", MANAGER, "Take destinations from a pipe queue's list."),
+    ("DElete DEVice", MANAGER, ""),
+    ("DElete Forms", MANAGER, ""),
+    ("DElete Groups", MANAGER, ""),
+    ("DElete Managers <managers>", MANAGER, "Take their rights from managers (name:m) or operators (name:o)."),
+    ("DElete Queue <queue>", MANAGER, "Remove a queue that is disabled and empty."),
+    ("DElete Request", OPERATOR, ""),
+    ("DElete Users", MANAGER, ""),
+    ("DIsable Device", OPERATOR, ""),
+    ("DIsable Queue <queue>", OPERATOR, "Let a queue accept no more requests; those in it stay."),
+    ("ENable Device", OPERATOR, ""),
+    ("ENable Queue <queue>", OPERATOR, "Let a queue accept requests."),
+    ("EXit", USER, "Leave qmgr; so does end of file."),
+    ("Help [<topic>]", USER, "List the commands, or explain those that begin with the words given."),
+    ("HOld Request [=] <requests>", OPERATOR, "Keep requests that do not run yet from running."),
+    ("Lock Local_daemon", MANAGER, ""),
+    ("MODify Request", OPERATOR, ""),
+    ("MOVE Queue", OPERATOR, ""),
+    ("MOVE Request", OPERATOR, ""),
+    ("Purge Queue", OPERATOR, ""),
+    ("RELease Request [=] <requests>", OPERATOR, "Let held requests run again when their turn comes."),
+    ("REMove Queues", MANAGER, ""),
+    ("RESume Request", OPERATOR, ""),
+    ("SEt COMplex", MANAGER, ""),
+    ("SEt COrefile_limit", MANAGER, ""),
+    ("SEt DAta_limit", MANAGER, ""),
+    ("SEt DEBug", MANAGER, ""),
+    (
+        "SEt DEFault Batch_request Priority [=] <priority>",
+        MANAGER,
+        "The priority of requests that are submitted without one.",
+    ),
+    ("SEt DEFault Batch_request Queue [=] <queue>", MANAGER, "Where requests go that name no queue."),
+    ("SEt DEFault DEStination_retry Time", MANAGER, ""),
+    ("SEt DEFault DEStination_retry Wait", MANAGER, ""),
+    ("SEt DEFault DEVice_request", MANAGER, ""),
+    ("SEt DEFault Print_request", MANAGER, ""),
+    ("SEt DEStination = <destinations> <queue>", MANAGER, "Replace the destinations of a pipe queue."),
+    ("SEt DEVice", MANAGER, ""),
+    (
+        "SEt GLobal_run_limit = <run_limit_or_none>",
+        MANAGER,
+        "So many requests run at once in the whole site; 0: no limit.",
+    ),
+    ("SEt LIfetime", MANAGER, ""),
+    ("SEt LOg_file", MANAGER, ""),
+    ("SEt MAIl", MANAGER, ""),
+    ("SEt MAnagers <managers>", MANAGER, "Replace the site's managers (name:m) and operators (name:o)."),
+    ("SEt MAXimum", MANAGER, ""),
+    ("SEt NETwork", MANAGER, ""),
+    ("SEt NIce_value_limit", MANAGER, ""),
+    ("SEt NO_Access", MANAGER, ""),
+    ("SEt NO_Default Batch_request Queue", MANAGER, "Requests that name no queue are refused."),
+    ("SEt NO_Default DEvice_request", MANAGER, ""),
+    ("SEt NO_Default Print_request", MANAGER, ""),
+    ("SEt NO_Network_daemon", MANAGER, ""),
+    ("SEt Open_wait", MANAGER, ""),
+    ("SEt PER_Process", MANAGER, ""),
+    ("SEt PER_Request", MANAGER, ""),
+    ("SEt PIpe_client", MANAGER, ""),
+    ("SEt PRiority = <priority> <queue>", MANAGER, "Requests of queues of higher priority are started first."),
+    (
+        "SEt REStart = <restart> <queue>",
+        MANAGER,
+        "What becomes of requests that a stop or crash interrupts: RESTART, PURGE, STOP, MIGRATION_PURGE or"
+        " MIGRATION_STOP.",
+    ),
+    ("SEt Run_limit = <run_limit> <queue>", MANAGER, "So many requests of the queue run at once."),
+    ("SEt SHell_strategy", MANAGER, ""),
+    ("SEt STack_limit", MANAGER, ""),
+    ("SEt UNrestricted_access", MANAGER, ""),
+    ("SEt User_limit", MANAGER, ""),
+    ("SEt WOrking_set_limit", MANAGER, ""),
+    ("SHOw All", USER, "Show parameters, managers and all queues at length."),
+    ("SHOw Complex", USER, ""),
+    ("SHOw Device", USER, ""),
+    ("SHOw Forms", USER, ""),
+    ("SHOw LImits_supported", USER, ""),
+    ("SHOw LOng Queue [<queue>]", USER, "Show one queue, or all, with their limits, destinations and attributes."),
+    ("SHOw Managers", USER, "List the managers and operators of the site."),
+    ("SHOw Parameters", USER, "Show the site's parameters."),
+    ("SHOw Queue [<queue>]", USER, "Show one queue, or all, with their state and number of requests."),
+    ("SHUtdown [<seconds>]", MANAGER, "Stop the site; running requests are interrupted, and judged at the next start."),
+    ("STArt Queue <queue>", OPERATOR, "Let a queue start, or pass on, its requests."),
+    ("STOp Queue <queue>", OPERATOR, "Let a queue start no more requests; those that run go on."),
+    ("SUSpend Request", OPERATOR, ""),
+    ("Unlock Local_daemon", MANAGER, ""),
+)

@@ -1,0 +1,297 @@
+"""Tokens of a qmgr line, and how each kind of value in it is read.
+
+A reader of a kind takes the tokens that belong to its value and returns the value; it raises
+ValueError with what is wrong, in words that follow `create batch_queue: ...`.
+"""
+
+from dataclasses import dataclass
+
+from jcq.errors import UsageError
+from jcq.model.queue import NAME_MAX, PRIORITY_MAX, RUN_LIMIT_MAX, valid_name
+from jcq.model.request import parse_request_id
+from jcq.model.restart import ATTRIBUTES
+
+_SINGLE = "=(),"
+SECONDS_MAX = 24 * 3600
+LOGIN_CHARACTERS_MAX = 64
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word or a sign; `start` and `end` say where it stands in the line."""
+
+    #: "word", "quoted" (a word with quotes in it, which is never a keyword), or the sign itself.
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+class Tokens:
+    """The tokens of one line, read from left to right.
+
+    Raises:
+        UsageError: a quote is not closed, or there is a control character.
+    """
+
+    def __init__(self, line):
+        self.line = line
+        self._tokens = list(_split(line))
+        self._next = 0
+
+    def left(self):
+        """How many have not been read."""
+        return len(self._tokens) - self._next
+
+    def peek(self):
+        """The next token, or None."""
+        return self._tokens[self._next] if self.left() else None
+
+    def next(self):
+        """Read the next token, or None."""
+        token = self.peek()
+        self._next += 1 if token else 0
+        return token
+
+
+def _split(line):
+    at = 0
+    while at < len(line):
+        character = line[at]
+        if character == "#":
+            return
+        if character.isspace() and character not in "\r\n\v\f":
+            at += 1
+        elif character in _SINGLE:
+            yield Token(character, character, at, at + 1)
+            at += 1
+        else:
+            token = _word(line, at)
+            yield token
+            at = token.end
+
+
+def _word(line, start):
+    text, at, quote, kind = "", start, "", "word"
+    while at < len(line):
+        character = line[at]
+        if not character.isprintable() and character != "\t":
+            raise UsageError(reason=f"the control character {character!r} may not stand in a command")
+        if quote:
+            if character == quote:
+                quote = ""
+            else:
+                text += character
+        elif character in "'\"":
+            quote, kind = character, "quoted"
+        elif character.isspace() or character in _SINGLE or character == "#":
+            break
+        else:
+            text += character
+        at += 1
+    if quote:
+        raise UsageError(reason=f"the quote {quote} before {text!r} is not closed")
+    return Token(kind, text, start, at)
+
+
+def match(word, keywords):
+    """Find the keyword that a word means.
+
+    Args:
+        word: as typed, in any case.
+        keywords: objects with `.name` (full, lower case) and `.shortest` (documented length).
+    Returns:
+        The keyword, or None where none begins with the word. A full keyword and a documented short
+        form win over longer keywords that begin with them too.
+    Raises:
+        UsageError: it is ambiguous; the message names the words that fit.
+    """
+    wanted = word.lower()
+    fits = [keyword for keyword in keywords if wanted and keyword.name.startswith(wanted)]
+    for keyword in fits:
+        if keyword.name == wanted:
+            return keyword
+    documented = [keyword for keyword in fits if len(wanted) >= keyword.shortest]
+    if len(documented) == 1:
+        return documented[0]
+    if len(fits) > 1:
+        raise UsageError(reason=f"{word!r} is ambiguous: {', '.join(keyword.name for keyword in fits)}")
+    return fits[0] if fits else None
+
+
+# --- reading values --------------------------------------------------------------------------
+
+
+def _text(tokens, what):
+    """One word or quoted word, perhaps in parentheses."""
+    token = tokens.next()
+    if token is None:
+        raise ValueError(f"{what} is missing")
+    if token.kind == "(":
+        inner = tokens.next()
+        if inner is None or inner.kind not in ("word", "quoted"):
+            raise ValueError(f"{what} is missing in the parentheses")
+        closing = tokens.next()
+        if closing is None:
+            raise ValueError(f"the parenthesis before {inner.text!r} is not closed")
+        if closing.kind != ")":
+            raise ValueError(f"one value is expected in the parentheses, not {closing.text!r} after {inner.text!r}")
+        return inner.text
+    if token.kind not in ("word", "quoted"):
+        raise ValueError(f"{what} is missing before {token.text!r}")
+    return token.text
+
+
+def _list(tokens, what, to_the_end=False):
+    """`(a, b)`, `a, b` or `a`; with `to_the_end`, commas may be left out."""
+    token = tokens.peek()
+    if token is None:
+        raise ValueError(f"{what} is missing")
+    inside = token.kind == "("
+    if inside:
+        tokens.next()
+    items, comma = [], True
+    while True:
+        token = tokens.peek()
+        ends = token is None or (inside and token.kind == ")")
+        if ends or (not inside and not comma and not to_the_end and token.kind != ","):
+            break
+        tokens.next()
+        if token.kind == ",":
+            if comma:
+                raise ValueError(f"{what} is missing before a comma")
+            comma = True
+        elif token.kind in ("word", "quoted"):
+            items.append(token.text)
+            comma = False
+        else:
+            raise ValueError(f"unexpected {token.text!r} in a list")
+    if inside and tokens.next() is None:
+        raise ValueError("the parenthesis of a list is not closed")
+    if comma:
+        raise ValueError(f"{what} is missing")
+    return items
+
+
+def _whole(text, least, greatest, what):
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or not least <= int(text) <= greatest:
+        raise ValueError(f"{what} must be a whole number from {least} to {greatest}, not {text!r}")
+    return int(text)
+
+
+def _queue(tokens):
+    return _queue_name(_text(tokens, "a queue"))
+
+
+def _queue_name(text):
+    if not valid_name(text):
+        raise ValueError(
+            f"{text!r} is no name of a queue (a letter, then letters, digits, _ and -, at most {NAME_MAX} characters)"
+        )
+    return text
+
+
+def _priority(tokens):
+    return _whole(_text(tokens, "a priority"), 0, PRIORITY_MAX, "a priority")
+
+
+def _run_limit(tokens):
+    return _whole(_text(tokens, "a run limit"), 1, RUN_LIMIT_MAX, "a run limit")
+
+
+def _run_limit_or_none(tokens):
+    return _whole(_text(tokens, "a run limit"), 0, RUN_LIMIT_MAX, "a global run limit")
+
+
+def _seconds(tokens):
+    return _whole(_text(tokens, "a number of seconds"), 0, SECONDS_MAX, "a number of seconds")
+
+
+def _restart(tokens):
+    text = _text(tokens, "a restart attribute")
+    fits = [name for name in ATTRIBUTES if text and name.startswith(text.upper())]
+    if text.upper() in fits:
+        return text.upper()
+    if len(fits) > 1:
+        raise ValueError(f"{text!r} is ambiguous: {', '.join(fits)}")
+    if not fits:
+        raise ValueError(f"{text!r} is no restart attribute (one of {', '.join(ATTRIBUTES)})")
+    return fits[0]
+
+
+def _destinations(tokens):
+    """Tuple of (queue, host); host is empty where none was given."""
+    found = []
+    for text in _list(tokens, "a destination"):
+        queue, at, host = text.partition("@")
+        if at and not host:
+            raise ValueError(f"the host after @ is missing in {text!r}")
+        found.append((_queue_name(queue), host))
+    return tuple(found)
+
+
+def _managers(tokens):
+    """Tuple of (login name, "m" or "o")."""
+    found = []
+    for text in _list(tokens, "a manager", to_the_end=True):
+        name, _, right = text.rpartition(":")
+        if right.lower() not in ("m", "o") or not name:
+            raise ValueError(f"write NAME:m for a manager and NAME:o for an operator, not {text!r}")
+        if len(name) > LOGIN_CHARACTERS_MAX or not name.isprintable() or set(name) & set(" :@[]"):
+            raise ValueError(f"{name!r} is no login name")
+        found.append((name, right.lower()))
+    names = [name for name, _ in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is named twice")
+    return tuple(found)
+
+
+def _requests(tokens):
+    """Tuple of `jcq.model.request.RequestId`."""
+    try:
+        return tuple(parse_request_id(text) for text in _list(tokens, "a request id", to_the_end=True))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _program(tokens):
+    """The text between the parentheses as it stands, or one word."""
+    opening = tokens.peek()
+    if opening is None or opening.kind != "(":
+        return _text(tokens, "a program")
+    tokens.next()
+    while True:
+        token = tokens.next()
+        if token is None:
+            raise ValueError("the parenthesis of a program is not closed")
+        if token.kind == ")":
+            break
+    text = tokens.line[opening.end : token.start].strip()
+    if not text:
+        raise ValueError("a program is missing in the parentheses")
+    return text
+
+
+def _topic(tokens):
+    """Tuple of the words that are left."""
+    words = []
+    while tokens.left():
+        words.append(tokens.next().text)
+    return tuple(words)
+
+
+#: Kind, as the table of commands writes it -> reader of its value.
+KINDS = {
+    "destinations": _destinations,
+    "managers": _managers,
+    "priority": _priority,
+    "program": _program,
+    "queue": _queue,
+    "requests": _requests,
+    "restart": _restart,
+    "run_limit": _run_limit,
+    "run_limit_or_none": _run_limit_or_none,
+    "seconds": _seconds,
+    "topic": _topic,
+}

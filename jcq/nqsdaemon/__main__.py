@@ -1,0 +1,94 @@
+"""nqsdaemon: the request daemon of a site, started by cjcpw."""
+
+import os
+import sys
+
+import setproctitle
+
+from jcq.config import read_daemon_conf
+from jcq.daemon_process import (
+    StopSignal,
+    announce_ready,
+    daemon_options,
+    keep_locks_from_children,
+    raise_descriptor_limit,
+)
+from jcq.errors import JcqError
+from jcq.identity import read_identity
+from jcq.jcdbs import keys, server
+from jcq.jcdbs.store import ConnectionLost
+from jcq.journal import open_log
+from jcq.node import node_id
+from jcq.nqsdaemon.daemon import Daemon, listen
+from jcq.nqsdaemon.desk import Desk
+from jcq.nqsdaemon.recovery import recover
+from jcq.nqsdaemon.spool import Spool
+from jcq.site import Site, socket_path
+
+
+def main(argv=None):
+    """Recover, listen, announce readiness, serve until SIGTERM.
+
+    Returns:
+        0 after SIGTERM; the error's exit code where the database refused; 1 where it was lost.
+    """
+    options = daemon_options("nqsdaemon").parse_args(argv)
+    keep_locks_from_children(options.lock_fds)
+    site = Site(options.root, options.site)
+    log = None
+    try:
+        conf, warnings = read_daemon_conf(options.root, site.directory)
+        log = open_log(site, "nqsdaemon", conf.syslog)
+        for line in warnings:
+            log.warning("%s", line)
+        identity = read_identity(site)
+        site.name = identity.name
+        setproctitle.setproctitle(f"NQS nqsdaemon {identity.name}")
+        return _serve(options, site, identity, conf, log)
+    except (JcqError, ConnectionLost, OSError) as error:
+        if log is not None:
+            log.error("nqsdaemon ends: %s", error)
+        sys.stderr.write(f"nqsdaemon: {error}\n")
+        return getattr(error, "exit_code", 1)
+
+
+def _serve(options, site, identity, conf, log):
+    raise_descriptor_limit()
+    store = server.open_store(site, options.epoch)
+    desk = Desk(store, site, identity, conf, Spool(site, os.geteuid() == 0), log, seq=0)
+    counts = recover(desk, node_id(options.root, conf.node_id))
+    desk.seq = store.run(store.site()).seq
+    pubsub = store.connection.pubsub()
+    pubsub.subscribe(keys.CHANNEL_DONE)
+    pubsub.get_message(timeout=5)
+    stop = StopSignal()
+    daemon = Daemon(desk, _bind(site.api_socket), pubsub, stop)
+    log.info(
+        "nqsdaemon of site %s, epoch %d, is ready; recovered: %s", identity.name, options.epoch, counts or "nothing"
+    )
+    announce_ready(options.ready_fd)
+    try:
+        while not stop.requested:
+            daemon.run_once()
+    finally:
+        daemon.close()
+        os.unlink(site.api_socket)
+    log.info("nqsdaemon of site %s, epoch %d, ends on request", identity.name, options.epoch)
+    return 0
+
+
+def _bind(path):
+    """Bind under another name and rename: the socket is never missing, and never one that nobody listens on."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}")
+    place, borrowed = socket_path(temporary)
+    listener = listen(place)
+    if borrowed >= 0:
+        os.close(borrowed)
+    os.chmod(temporary, 0o666)
+    os.rename(temporary, path)
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""One client of nqsdaemon: its identity by SO_PEERCRED, its one request, its answer. No thread, no blocking."""
+
+import pwd
+import socket
+import struct
+import time
+
+from jcq.frames import Decoder
+
+#: Outer limit of one request: a script of 16 MiB, an environment of 1 MiB, arguments.
+REQUEST_BYTES_MAX = 18 * 1024 * 1024
+#: A client that neither sends nor reads is dropped after this time.
+SILENCE_LIMIT_S = 30.0
+_READ_BYTES = 256 * 1024
+
+
+class Connection:
+    """A client, from accept to the last byte of its answer.
+
+    Args:
+        sock: the accepted, non-blocking socket.
+    """
+
+    def __init__(self, sock):
+        self.sock = sock
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        self.pid, self.uid, self.gid = struct.unpack("3i", credentials)
+        self.task = None
+        #: The client may be silent: its request is complete and being worked on.
+        self.waiting = False
+        self.deadline = time.monotonic() + SILENCE_LIMIT_S
+        self._decoder = Decoder(REQUEST_BYTES_MAX)
+        self.received = 0
+        self._answer = memoryview(b"")
+
+    @property
+    def user(self):
+        """The caller's login name; empty for a uid without an account."""
+        try:
+            return pwd.getpwuid(self.uid).pw_name
+        except KeyError:
+            return ""
+
+    def read(self):
+        """Read what has come.
+
+        Returns:
+            (whole requests, whether the client has closed). Bytes behind the first request are ignored.
+        Raises:
+            BadFrame: garbage. OSError: the client is gone.
+        """
+        data = self.sock.recv(_READ_BYTES)
+        if not data:
+            return [], True
+        self.deadline = time.monotonic() + SILENCE_LIMIT_S
+        if self.waiting:
+            return [], False
+        self.received += len(data)
+        return self._decoder.feed(data), False
+
+    def answer(self, data):
+        """Queue the answer; `flush` sends it."""
+        self._answer = memoryview(data)
+        self.waiting = False
+        self.deadline = time.monotonic() + SILENCE_LIMIT_S
+
+    @property
+    def unsent(self):
+        """Whether some of the answer is still to be sent."""
+        return len(self._answer) > 0
+
+    def flush(self):
+        """Send as much as the client takes. Returns True when all is out. Raises OSError when it is gone."""
+        while self._answer:
+            try:
+                sent = self.sock.send(self._answer)
+            except BlockingIOError:
+                return False
+            self._answer = self._answer[sent:]
+            self.deadline = time.monotonic() + SILENCE_LIMIT_S
+        return True
+
+    def close(self):
+        """Close the socket; twice is harmless."""
+        self.sock.close()

@@ -1,0 +1,313 @@
+"""nqsdaemon's loop: people's commands in, one pipeline to the site database per turn, answers out.
+
+A handler is a generator that yields what it wants from the database. In each turn every handler
+that can go on is advanced to its next wish; all wishes go to the database together, after one sync
+of the spool, so that many submissions share one write to the disk (design section 6).
+"""
+
+import selectors
+import socket
+import time
+from collections import deque
+from functools import partial
+
+from jcq.errors import BadFrame, JcqError, StaleEpoch
+from jcq.jcdbs import keys
+from jcq.jcdbs.store import Op
+from jcq.model import lifecycle
+from jcq.nqsdaemon.call import Reply, encode_reply, log_refusal, parse_call, refusal
+from jcq.nqsdaemon.connection import Connection
+from jcq.nqsdaemon.desk import Ended
+from jcq.nqsdaemon.verbs.table import HANDLERS
+
+CONNECTIONS_MAX = 4096
+CONNECTIONS_PER_UID_MAX = 2048
+#: Bytes of requests that are not whole yet, over all clients.
+UNREAD_BYTES_MAX = 256 * 1024 * 1024
+_LARGE_BYTES = 1024 * 1024
+_ACCEPTS_PER_TURN = 64
+_TASKS_PER_TURN = 256
+_IDLE_LIMIT_S = 10.0
+_RETIRE_EVERY_S = 60.0
+
+
+class _Task:
+    """A handler on its way: its generator, its client, and what to give it next."""
+
+    __slots__ = ("call", "client", "feed", "generator", "wish")
+
+    def __init__(self, generator, client, call):
+        self.generator = generator
+        self.client = client
+        self.call = call
+        self.feed = None
+        self.wish = None
+
+
+class Daemon:
+    """The request daemon of one site.
+
+    Args:
+        desk: what handlers work with.
+        listener: the bound, listening, non-blocking API socket.
+        pubsub: a redis-py PubSub that is subscribed to `keys.CHANNEL_DONE`.
+        stop: the `StopSignal`, which ends a wait.
+    """
+
+    def __init__(self, desk, listener, pubsub, stop):
+        self.desk = desk
+        self._listener = listener
+        self._pubsub = pubsub
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(pubsub.connection._sock, selectors.EVENT_READ, self._hear)
+        self._selector.register(stop, selectors.EVENT_READ, lambda _events: stop.drain())
+        self._clients = set()
+        self._ready = deque()
+        self._waiters = {}
+        self._next_due_s = 0.0
+        self._next_retire = time.monotonic()
+
+    # --- one turn ----------------------------------------------------------------------------
+
+    def run_once(self, limit_s=_IDLE_LIMIT_S):
+        """Wait at most `limit_s` seconds for something to do, and do it.
+
+        Raises:
+            ConnectionLost: the database is gone. StaleEpoch: another run owns the site.
+        """
+        for key, events in self._selector.select(0 if self._ready else self._patience(limit_s)):
+            key.data(events)
+        self._advance()
+        self._keep_time()
+        self._drop_silent()
+
+    def close(self):
+        """Stop listening and drop every client; each gets no answer, which its command says."""
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        for client in list(self._clients):
+            self._drop(client)
+        self._selector.close()
+
+    def _patience(self, limit_s):
+        if self._next_due_s:
+            limit_s = min(limit_s, max(0.0, self._next_due_s - self.desk.now()))
+        return max(0.0, min(limit_s, self._next_retire - time.monotonic()))
+
+    # --- clients -----------------------------------------------------------------------------
+
+    def _accept(self, _events):
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                sock, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # Out of descriptors: those who wait in the backlog are served when others have left.
+                self.desk.log.warning("accept: %s", error)
+                return
+            sock.setblocking(False)
+            client = Connection(sock)
+            same_uid = sum(1 for other in self._clients if other.uid == client.uid)
+            if len(self._clients) >= CONNECTIONS_MAX or (client.uid and same_uid >= CONNECTIONS_PER_UID_MAX):
+                self._refuse(client, "too many commands at once; try again later")
+                continue
+            self._clients.add(client)
+            self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
+
+    def _refuse(self, client, why):
+        self.desk.log.warning("refused a connection of uid %d pid %d: %s", client.uid, client.pid, why)
+        client.answer(encode_reply(Reply(1, err=f"nqsdaemon: {why}\n")))
+        try:
+            client.flush()
+        except OSError:
+            self.desk.log.info("uid %d pid %d had gone", client.uid, client.pid)
+        client.close()
+
+    def _serve(self, client, events):
+        if client not in self._clients:
+            return
+        try:
+            if events & selectors.EVENT_WRITE:
+                self._flush(client)
+                return
+            requests, closed = client.read()
+        except BlockingIOError:
+            return
+        except BadFrame as error:
+            self._give_up(client, str(error))
+            return
+        except OSError:
+            self._drop(client)
+            return
+        if requests and client.task is None:
+            self._begin(client, requests[0])
+        elif closed:
+            self._drop(client)
+        elif client.received > _LARGE_BYTES and self._unread() > UNREAD_BYTES_MAX:
+            self._give_up(client, "too much is being submitted at once; try again later")
+
+    def _unread(self):
+        return sum(client.received for client in self._clients if not client.waiting)
+
+    def _begin(self, client, payload):
+        client.waiting = True
+        try:
+            call = parse_call(payload, uid=client.uid, gid=client.gid, pid=client.pid, user=client.user)
+            handler = HANDLERS[call.verb]
+        except (BadFrame, KeyError) as error:
+            self._give_up(client, f"this is no command of jcq ({error})")
+            return
+        except JcqError as error:
+            self._give_up(client, str(error))
+            return
+        client.task = _Task(handler(call, self.desk), client, call)
+        self._ready.append(client.task)
+
+    def _give_up(self, client, why):
+        self.desk.log.warning("refused uid %d pid %d: %s", client.uid, client.pid, why)
+        self._send(client, Reply(1, err=f"nqsdaemon: {why}\n"))
+
+    def _send(self, client, reply):
+        client.answer(encode_reply(reply))
+        self._flush(client)
+
+    def _flush(self, client):
+        try:
+            if client.flush():
+                self._drop(client)
+            else:
+                self._selector.modify(client.sock, selectors.EVENT_WRITE, partial(self._serve, client))
+        except OSError:
+            self._drop(client)
+
+    def _drop(self, client):
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        self._selector.unregister(client.sock)
+        client.close()
+        # Only a wait is given up with its client; what changes something goes on, its answer has nobody to read it.
+        task = client.task
+        if task is not None and isinstance(task.wish, Ended) and task in self._waiters.get(task.wish.rid, ()):
+            self._waiters[task.wish.rid].discard(task)
+            task.generator.close()
+
+    def _drop_silent(self):
+        now = time.monotonic()
+        for client in [c for c in self._clients if not c.waiting and c.deadline < now]:
+            self.desk.log.warning("dropped silent client uid %d pid %d", client.uid, client.pid)
+            self._drop(client)
+
+    # --- handlers ----------------------------------------------------------------------------
+
+    def _advance(self):
+        """Advance every ready handler to its next wish, then ask the database once for all of them."""
+        wishing = []
+        for _ in range(min(len(self._ready), _TASKS_PER_TURN)):
+            task = self._ready.popleft()
+            self._step(task)
+            if task.wish is not None:
+                wishing.append(task)
+        if not wishing:
+            return
+        self.desk.spool.sync()
+        now_s = self.desk.now()
+        ops = []
+        for task in wishing:
+            ops += _ops_of(task.wish, self.desk)
+        results = iter(self.desk.store.run_many([*ops, self.desk.store.due(now_s)]))
+        for task in wishing:
+            self._feed(task, [next(results) for _ in _ops_of(task.wish, self.desk)])
+        self._note_due(next(results))
+
+    def _step(self, task):
+        task.wish = None
+        try:
+            if isinstance(task.feed, JcqError):
+                task.wish = task.generator.throw(task.feed)
+            else:
+                task.wish = task.generator.send(task.feed)
+        except StopIteration as end:
+            self._reply(task, end.value)
+        except StaleEpoch:
+            raise
+        except JcqError as error:
+            self._reply(task, refusal(task.call.verb, error))
+        except Exception:
+            self.desk.log.exception("internal error in %s of uid %d", task.call.verb, task.call.uid)
+            text = f"{task.call.verb}: internal error of nqsdaemon; its log {self.desk.site.log} has the details\n"
+            self._reply(task, Reply(1, err=text))
+
+    def _reply(self, task, reply):
+        if reply.exit_code and reply.err:
+            log_refusal(self.desk.log, task.call, reply.err.strip())
+        if task.client in self._clients:
+            self._send(task.client, reply)
+
+    def _feed(self, task, results):
+        for result in results:
+            if isinstance(result, StaleEpoch):
+                raise result
+        wish = task.wish
+        if isinstance(wish, list):
+            task.feed = results
+        elif isinstance(wish, Ended):
+            request = None if isinstance(results[0], JcqError) else results[0]
+            if request is not None and request.state != lifecycle.DONE:
+                self._waiters.setdefault(wish.rid, set()).add(task)
+                return
+            task.feed = request
+        else:
+            task.feed = results[0]
+        self._ready.append(task)
+
+    # --- news and time -----------------------------------------------------------------------
+
+    def _hear(self, _events):
+        """A request has ended, says the database: whoever waits for it looks again."""
+        while message := self._pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
+            if message["channel"] == keys.CHANNEL_DONE.encode():
+                self._look_again(message["data"].decode())
+
+    def _look_again(self, rid):
+        waiting = self._waiters.pop(rid, ())
+        if not waiting:
+            return
+        result = self.desk.store.run_many([self.desk.store.request(rid)])
+        for task in waiting:
+            self._feed(task, result)
+
+    def _keep_time(self):
+        store, now_s = self.desk.store, self.desk.now()
+        if self._next_due_s and now_s >= self._next_due_s:
+            self._note_due(store.run(store.due(now_s)))
+        if time.monotonic() >= self._next_retire:
+            self._next_retire = time.monotonic() + _RETIRE_EVERY_S
+            gone = store.run(store.retire(now_s - self.desk.conf.retention_s, now_s))
+            self.desk.spool.forget(gone)
+            self._note_due(store.run(store.due(now_s)))
+
+    def _note_due(self, result):
+        if isinstance(result, JcqError):
+            raise result
+        self._next_due_s = result[1] or 0.0
+
+
+def _ops_of(wish, desk):
+    if isinstance(wish, Ended):
+        return [desk.store.request(wish.rid)]
+    return [wish] if isinstance(wish, Op) else wish
+
+
+def listen(path, backlog=1024):
+    """Bind the API socket: everyone may connect, who it is tells SO_PEERCRED.
+
+    Args:
+        path: its path, at most 107 bytes, or reached through a descriptor (`jcq.site.socket_path`).
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    listener.bind(path)
+    listener.listen(backlog)
+    return listener

@@ -1,0 +1,56 @@
+"""What a verb of nqsdaemon works with: the store, the site, the clock, the spool, and ways to wait."""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a handler yields to go on when a request has ended or is gone; the answer is the Request or None."""
+
+    rid: str
+
+
+@dataclass
+class Desk:
+    """One per daemon, shared by all handlers."""
+
+    store: object
+    site: object
+    identity: object
+    conf: object
+    spool: object
+    log: object
+    #: Greatest sequence number that was given out. nqsdaemon is the only one who does.
+    seq: int
+    now: object = field(default=time.time)
+
+    def next_seq(self):
+        """A new sequence number."""
+        self.seq += 1
+        return self.seq
+
+    def ended(self, rid):
+        """Wait for the end of a request: `request = yield desk.ended(rid)`; None where it is unknown."""
+        return Ended(rid)
+
+    @property
+    def as_root(self):
+        """Whether this site may run requests of every user."""
+        return os.geteuid() == 0
+
+    def role(self, call):
+        """`"m"` for a manager, `"o"` for an operator, `""` for a user: `role = yield from desk.role(call)`.
+
+        Root and the uid that made the site are always managers, so that nobody is locked out.
+        """
+        if call.uid in (0, self.identity.uid):
+            return "m"
+        managers = yield self.store.managers()
+        return managers.get(call.user, "")
+
+    def may_operate(self, call):
+        """Whether the caller is manager or operator: `ok = yield from desk.may_operate(call)`."""
+        role = yield from self.role(call)
+        return role in ("m", "o")

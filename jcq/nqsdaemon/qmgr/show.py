@@ -1,0 +1,66 @@
+"""qmgr's show commands: the data, without the frame of a reply.
+
+`show long queue` is what `qstat -x` shows. The words of `show parameters` are a recollection of the
+original (nqs-facts.md section 4, MEM-lo); what jcq does not have is not shown.
+"""
+
+from jcq.nqsdaemon.queue_block import extended_block, queue_block
+
+_NONE = "NONE"
+
+
+def show_queue(values, call, desk):
+    """One queue, or all in order of dispatch. Raises NoSuchQueue."""
+    return (yield from _queues(values, desk, queue_block))
+
+
+def show_long_queue(values, call, desk):
+    """As `show_queue`, with limits, destinations and attributes."""
+    return (yield from _queues(values, desk, extended_block))
+
+
+def _queues(values, desk, block):
+    if "queue" in values:
+        found = [(yield desk.store.queue(values["queue"]))]
+    else:
+        found = yield desk.store.queues()
+    return "".join(block(queue, desk.identity.name) for queue in found) or "No queues.\n"
+
+
+def show_managers(values, call, desk):
+    """The managers and operators, as `name:m` and `name:o`, which `set managers` reads back."""
+    found = yield desk.store.managers()
+    found = {**found, **dict.fromkeys(always_managers(desk.identity), "m")}
+    return "".join(f"{name}:{role}\n" for name, role in sorted(found.items()))
+
+
+def always_managers(identity):
+    """Login names whose right cannot be taken away: root, and the account that made the site."""
+    return sorted({"root", identity.manager})
+
+
+def show_parameters(values, call, desk):
+    """The site's parameters, one per line."""
+    site = yield desk.store.site()
+    rows = (
+        ("Site", f"{site.name}, machine id {site.machine_id}"),
+        ("Default batch_request priority", site.default_priority),
+        ("Default batch_request queue", site.default_queue or _NONE),
+        ("Default destination_retry wait", f"{site.retry_wait_s / 60:g} minutes"),
+        ("Global run_limit", site.run_limit or _NONE),
+        ("Next available sequence number", desk.seq + 1),
+        ("Retention of ended requests", f"{desk.conf.retention_s / 3600:g} hours"),
+    )
+    return "".join(f"  {name} = {value}\n" for name, value in rows)
+
+
+def show_all(values, call, desk):
+    """Parameters, managers and all queues at length."""
+    parts = []
+    for title, part in (
+        ("Parameters", show_parameters),
+        ("Managers", show_managers),
+        ("Queues", show_long_queue),
+    ):
+        parts.append(f"{title}:\n" + (yield from part({}, call, desk)))
+    return "\n".join(parts)

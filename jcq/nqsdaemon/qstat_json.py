@@ -1,0 +1,100 @@
+"""qstat --json: one object, version 1, filtered exactly as the text is.
+
+    {"version": 1, "site": NAME, "queues": [QUEUE, ...], "requests": [REQUEST, ...]}
+
+QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (the two words of the
+text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
+PIPE), `destinations` (names; empty for BATCH), `restart`, `counts` (state -> number of requests, of all
+users). Queues are in order of dispatch.
+
+REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of
+jcq.model.lifecycle), `position` (place in its queue from 1; null where it was asked for by id), `priority`,
+`restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`, `due_s`, `started_s`, `ended_s`,
+`workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths; `~/...` stays on the
+execution machine; `stderr` is null with -eo), `node`, `pid`, `outcome`, `exit_code`, `signal`, `cpu_s`,
+`maxrss_kb`, `reason` (why it is held or waits, or where its output went instead).
+
+`*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
+the order of the text; a request that has ended only when its id is asked for, while it is retained.
+Later versions may add keys; one that changes or removes a key has another `version`. Bytes that are
+no UTF-8 are replaced by U+FFFD.
+"""
+
+import json
+
+from jcq.model import lifecycle
+from jcq.model.queue import BATCH, PIPE
+from jcq.nqsdaemon.queue_block import state_words
+from jcq.nqsdaemon.request_lines import output_path
+
+VERSION = 1
+
+
+def queue_object(queue):
+    """The dict of a `Queue`."""
+    return {
+        "name": queue.name,
+        "type": queue.type,
+        "priority": queue.priority,
+        "enabled": queue.enabled,
+        "started": queue.started,
+        "state": list(state_words(queue)),
+        "pipeonly": queue.pipeonly,
+        "run_limit": queue.run_limit if queue.type == BATCH else None,
+        "destinations": list(queue.destinations) if queue.type == PIPE else [],
+        "restart": queue.restart,
+        "counts": {state: queue.counts.get(state, 0) for state in lifecycle.STATES if state != lifecycle.DONE},
+    }
+
+
+def request_object(position, request):
+    """The dict of a `Request`; `position` 0: not known."""
+    ran = request.outcome in (lifecycle.EXITED, lifecycle.SIGNALLED)
+    return {
+        "id": request.id,
+        "name": _clean(request.name),
+        "user": _clean(request.user),
+        "uid": request.uid,
+        "queue": request.queue,
+        "submitted_to": request.submitted_to,
+        "state": request.state,
+        "position": position or None,
+        "priority": request.priority,
+        "restartable": request.restartable,
+        "attempt": request.attempt,
+        "dispatch": request.dispatch or None,
+        "submitted_s": request.submitted_s,
+        "due_s": request.due_s or None,
+        "started_s": request.started_s or None,
+        "ended_s": request.ended_s or None,
+        "workdir": _clean(request.workdir),
+        "host": _clean(request.host),
+        "shell": _clean(request.shell) or None,
+        "umask": f"{request.umask:03o}",
+        "stdout": _clean(output_path(request, "o")[0]),
+        "stderr": None if request.joined else _clean(output_path(request, "e")[0]),
+        "node": _clean(request.node) or None,
+        "pid": request.pid or None,
+        "outcome": request.outcome or None,
+        "exit_code": request.exit_code if request.outcome == lifecycle.EXITED else None,
+        "signal": request.signal if request.outcome == lifecycle.SIGNALLED else None,
+        "cpu_s": request.cpu_s if ran else None,
+        "maxrss_kb": request.maxrss_kb if ran else None,
+        "reason": _clean(request.reason),
+    }
+
+
+def document(site_name, queues, requests):
+    """The whole text, ending with a newline.
+
+    Args:
+        site_name: the site's name.
+        queues: [Queue].
+        requests: JSON texts, one per request, made as they were read: there may be 100,000.
+    """
+    head = json.dumps({"version": VERSION, "site": site_name, "queues": [queue_object(queue) for queue in queues]})
+    return f'{head[:-1]}, "requests": [{", ".join(requests)}]}}\n'
+
+
+def _clean(text):
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

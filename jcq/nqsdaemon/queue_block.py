@@ -1,0 +1,83 @@
+"""The block of lines that describes one queue, for qstat and for qmgr's show commands.
+
+Source: manual 2.5.2, whose sample has lost its runs of blanks; the two blanks after `;`, the width
+of the counts and every line of the extended form are recollections of the original (nqs-facts.md
+section 3, MEM-lo). Whoever reads this text should read it with blanks squeezed.
+"""
+
+from jcq.model import lifecycle
+from jcq.model.queue import PIPE
+
+#: Type -> (word, state that it counts), in the order of the line; "" counts nothing: jcq does not stage.
+_COUNTS = {
+    "BATCH": (
+        ("exit", lifecycle.EXITING),
+        ("run", lifecycle.RUNNING),
+        ("stage", ""),
+        ("queued", lifecycle.QUEUED),
+        ("wait", lifecycle.WAITING),
+        ("hold", lifecycle.HELD),
+        ("arrive", lifecycle.ARRIVING),
+    ),
+    "PIPE": (
+        ("depart", lifecycle.DEPARTING),
+        ("route", lifecycle.ROUTING),
+        ("queued", lifecycle.QUEUED),
+        ("wait", lifecycle.WAITING),
+        ("hold", lifecycle.HELD),
+        ("arrive", lifecycle.ARRIVING),
+    ),
+}
+
+#: States in which a request is on its way through the queue.
+_ACTIVE = {"BATCH": (lifecycle.RUNNING,), "PIPE": (lifecycle.ROUTING, lifecycle.DEPARTING)}
+
+
+def state_words(queue):
+    """The two words of a queue's state.
+
+    Args:
+        queue: a `jcq.model.queue.Queue` with its counts.
+    Returns:
+        (ENABLED or DISABLED; STOPPED, STOPPING, RUNNING or INACTIVE). CLOSED and SHUTDOWN are said
+        of a queue whose daemon is absent, so this daemon never says them (nqs-facts.md section 3).
+    """
+    active = any(queue.counts.get(state, 0) for state in _ACTIVE[queue.type])
+    if queue.started:
+        second = "RUNNING" if active else "INACTIVE"
+    else:
+        second = "STOPPING" if active else "STOPPED"
+    return ("ENABLED" if queue.enabled else "DISABLED"), second
+
+
+def queue_block(queue, site_name):
+    """The header of a queue.
+
+    Args:
+        queue: a `jcq.model.queue.Queue` with its counts.
+        site_name: the site's name as cjcmksite was told.
+    Returns:
+        Two lines of text.
+    """
+    first, second = state_words(queue)
+    mark = ";  PIPEONLY" if queue.pipeonly else ""
+    counts = "  ".join(f"{queue.counts.get(state, 0):>3} {word};" for word, state in _COUNTS[queue.type])
+    return (
+        f"{queue.name}@{site_name};  type={queue.type};  [{first}, {second}];  pri={queue.priority}{mark}\n"
+        f" {counts}\n"
+    )
+
+
+def extended_block(queue, site_name):
+    """The header of a queue with its limits, destinations and attributes: `qstat -x`, `show long queue`.
+
+    Args and returns as `queue_block`, but more lines. The restart attribute's line is jcq's own.
+    """
+    lines = ["Unrestricted access"]
+    if queue.type == PIPE:
+        lines.insert(0, "Queue server: built in")
+        lines.append(f"Destset = {{{', '.join(f'{name}@{site_name}' for name in queue.destinations)}}}")
+    else:
+        lines.insert(0, f"Run_limit = {queue.run_limit};")
+        lines.append(f"Restart = {queue.restart}")
+    return queue_block(queue, site_name) + "".join(f"  {line}\n" for line in lines)

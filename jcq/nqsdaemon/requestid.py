@@ -1,0 +1,33 @@
+"""Which request a user means by `12`, `12.site` or `12.site@host` (nqs-facts.md section 2)."""
+
+from jcq.model.request import parse_request_id
+from jcq.site import host_name, short_name
+
+
+def find_rid(text, identity):
+    """The rid of what a user typed.
+
+    Args:
+        text: the operand.
+        identity: the `SiteIdentity`; a number alone, or with a name of this site, is a request of it.
+    Returns:
+        (`<machine id>-<sequence>`, or None where it names another site; the id as people see it).
+    Raises:
+        UsageError: it is no request id.
+    """
+    said = parse_request_id(text)
+    if said.site and not is_this_site(said.site, identity):
+        return None, f"{said.seq}.{said.site}"
+    return f"{identity.machine_id}-{said.seq}", f"{said.seq}.{identity.name}"
+
+
+def is_this_site(name, identity):
+    """Whether `name` is this site: the name given to cjcmksite, its first label, the long form of it, or its address.
+
+    The local site also answers to `localhost` and this machine's name.
+    """
+    name = name.lower()
+    own = identity.name.lower()
+    if name in (own, short_name(own), identity.address.lower()) or ("." not in own and short_name(name) == own):
+        return True
+    return not identity.address and name in ("localhost", host_name().lower())

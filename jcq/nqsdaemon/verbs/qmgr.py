@@ -1,0 +1,59 @@
+"""The verb qmgr: one command line, carried out with the caller's right, answered in NQS's form."""
+
+from jcq.errors import JcqError, NotPermitted, StaleEpoch, UsageError
+from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
+from jcq.model.qmgr_grammar import parse
+from jcq.model.qmgr_help import help_text
+from jcq.nqsdaemon.call import Reply
+from jcq.nqsdaemon.qmgr import queues, show, site
+from jcq.nqsdaemon.qmgr.replies import complete, refusal
+
+_ACTIONS = {**queues.ACTIONS, **site.ACTIONS}
+
+_SHOWS = {
+    "show all": show.show_all,
+    "show long queue": show.show_long_queue,
+    "show managers": show.show_managers,
+    "show parameters": show.show_parameters,
+    "show queue": show.show_queue,
+}
+
+#: Role of the caller -> the rights that it has.
+_RIGHTS = {"m": (USER, OPERATOR, MANAGER), "o": (USER, OPERATOR), "": (USER,)}
+
+
+def handle(call, desk):
+    """Carry out `call.args[0]`.
+
+    Returns (as a generator):
+        Reply: code 0 with the reply or the data shown; 1 with the refusal in NQS's frame; 2 where the
+        line could not be understood. Changes are logged here, refusals by the daemon's loop.
+    """
+    try:
+        if len(call.args) != 1:
+            raise UsageError(reason="one command line is expected")
+        command = parse(call.args[0])
+        if command is None or command.verb == "exit":
+            return Reply(0)
+        if command.verb == "help":
+            return Reply(0, out=help_text(command.values.get("topic", ())))
+        return (yield from _carry_out(command, call, desk))
+    except UsageError as error:
+        return Reply(error.exit_code, err=f"qmgr: {error}\n")
+    except site.Refusals as refusals:
+        return Reply(1, err="".join(refusal(error) for error in refusals.errors))
+    except StaleEpoch:
+        raise
+    except JcqError as error:
+        return Reply(1, err=refusal(error))
+
+
+def _carry_out(command, call, desk):
+    role = yield from desk.role(call)
+    if command.right not in _RIGHTS[role]:
+        raise NotPermitted(who=site.who(call), what=f"use {command.verb}", rule=f"only a {command.right} may")
+    if command.verb in _SHOWS:
+        return Reply(0, out=(yield from _SHOWS[command.verb](command.values, call, desk)))
+    notes = yield from _ACTIONS[command.verb](command.values, call, desk)
+    desk.log.info("qmgr: %s (uid %d): %s", site.who(call), call.uid, call.args[0].strip())
+    return Reply(0, out=complete(notes))

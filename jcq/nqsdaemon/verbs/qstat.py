@@ -1,0 +1,158 @@
+"""The verb qstat: queues with their counts, and requests.
+
+Without an option the caller's own requests are listed, with -u a user's, with -a everyone's: what
+stands in a queue is no secret in NQS, while scripts and environments are never shown. Counts are
+always those of all users. An operand is a queue, or a request id, which shows that request, also
+when it has ended and is still retained; with requests only, no queue is shown. What is not found
+is one line on standard error and code 1, and the rest is shown.
+
+Requests are read some hundred at a time, so that others are served while someone lists 100,000.
+"""
+
+import json
+
+from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest, UsageError
+from jcq.model import lifecycle
+from jcq.nqsdaemon.call import Reply
+from jcq.nqsdaemon.qstat_json import document, request_object
+from jcq.nqsdaemon.queue_block import extended_block, queue_block
+from jcq.nqsdaemon.request_lines import HEADER, long_form, short_line
+from jcq.nqsdaemon.requestid import find_rid, is_this_site
+from jcq.options import QSTAT, parse
+
+_CHUNK = 250
+
+#: Read in the order of a life, so that a request that moves on meanwhile is found twice, not never.
+_READ_ORDER = tuple(state for state in lifecycle.STATES if state != lifecycle.DONE)
+#: Shown with what is furthest first: position 1 is the next to leave the queue.
+_SHOWN_ORDER = (
+    lifecycle.EXITING,
+    lifecycle.RUNNING,
+    lifecycle.DEPARTING,
+    lifecycle.ROUTING,
+    lifecycle.QUEUED,
+    lifecycle.WAITING,
+    lifecycle.HELD,
+    lifecycle.ARRIVING,
+)
+
+
+def handle(call, desk):
+    """Answer one qstat.
+
+    Returns (as a generator):
+        Reply: text, or JSON (`jcq.nqsdaemon.qstat_json`); code 1 if an operand was not found.
+    """
+    values, operands = parse(QSTAT, call.args)
+    err = []
+    names, rids = _sort_operands(operands, desk, err)
+    queues = []
+    if names or not operands:
+        queues = yield from _queues(names, desk, err)
+    form = _form(values, call)
+    parts = []
+    for queue in queues:
+        lines = yield from _listing(queue, _wanted(values, call), form, desk)
+        if "json" in values:
+            parts += lines
+            continue
+        block = extended_block if "extended" in values else queue_block
+        parts.append(block(queue, desk.identity.name))
+        if lines:
+            parts += lines if "long" in values else [HEADER, *lines]
+        parts.append("\n")
+    if rids:
+        lines = yield from _by_id(rids, form, desk, err)
+        parts += [HEADER, *lines] if lines and not {"json", "long"} & values.keys() else lines
+    if "json" in values:
+        out = document(desk.identity.name, queues, parts)
+    else:
+        out = "".join(parts)
+    return Reply(1 if err else 0, out=out, err="".join(f"{line}\n" for line in err))
+
+
+def _sort_operands(operands, desk, err):
+    """([queue names], [(rid, id as people see it)]), each once."""
+    names, rids = {}, {}
+    for text in operands:
+        if text[:1].isdigit():
+            try:
+                rid, shown = find_rid(text, desk.identity)
+            except UsageError as error:
+                err.append(f"qstat: {error}")
+                continue
+            if rid is None:
+                err.append(str(NoSuchRequest(detail=shown)))
+            else:
+                rids[rid] = shown
+            continue
+        name, at, host = text.partition("@")
+        if at and not is_this_site(host, desk.identity):
+            err.append(f"qstat: {text!r} is at another site; set NQS_SITE to ask that one")
+        else:
+            names[name] = True
+    return list(names), list(rids.items())
+
+
+def _queues(names, desk, err):
+    if not names:
+        return (yield desk.store.queues())
+    queues = []
+    for name, found in zip(names, (yield [desk.store.queue(name) for name in names]), strict=True):
+        if isinstance(found, NoSuchQueue):
+            err.append(f"qstat: {NoSuchQueue(detail=repr(name))}; qstat without an operand shows them")
+        elif isinstance(found, JcqError):
+            raise found
+        else:
+            queues.append(found)
+    return queues
+
+
+def _wanted(values, call):
+    """Whether to list a request."""
+    if "user" in values:
+        return lambda request: request.user == values["user"]
+    if "all" in values:
+        return lambda request: True
+    return lambda request: request.uid == call.uid
+
+
+def _form(values, call):
+    """How to show a request at a position."""
+    if "json" in values:
+        return lambda position, request: json.dumps(request_object(position, request))
+    if "long" in values:
+        return lambda position, request: long_form(position, request, call.tz)
+    return short_line
+
+
+def _listing(queue, wanted, form, desk):
+    """The lines of one queue's requests."""
+    if not any(queue.counts.values()):
+        return []
+    members = yield [desk.store.members(queue.name, state) for state in _READ_ORDER]
+    by_state = {}
+    for state, rids in zip(_READ_ORDER, members, strict=True):
+        if isinstance(rids, JcqError):
+            raise rids
+        by_state[state] = rids
+    rids = list(dict.fromkeys(rid for state in _SHOWN_ORDER for rid in by_state[state]))
+    lines = []
+    for start in range(0, len(rids), _CHUNK):
+        requests = yield desk.store.requests(rids[start : start + _CHUNK])
+        for position, request in enumerate(requests, start + 1):
+            if request is not None and request.state != lifecycle.DONE and wanted(request):
+                lines.append(form(position, request))
+    return lines
+
+
+def _by_id(rids, form, desk, err):
+    """The requests that were asked for by id, whoever owns them and whether they live or have ended."""
+    lines = []
+    found = yield desk.store.requests([rid for rid, _ in rids])
+    for (_, shown), request in zip(rids, found, strict=True):
+        if request is None:
+            err.append(str(NoSuchRequest(detail=shown)))
+        else:
+            lines.append(form(0, request))
+    return lines

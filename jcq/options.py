@@ -1,0 +1,145 @@
+"""The users' commands' options: one literal table each, and the parser that client, daemon, directives and help share.
+
+An option is one exact word (`-eo` is not `-e -o`), its value the next word, as in NQS (nqs-facts.md
+sections 2 to 4). Loaded on the fast path, so the tables are literal tuples, and nothing but
+`jcq.errors` and the built-in `_signal` is imported.
+"""
+
+from jcq.errors import UsageError
+
+# A table: (command, what it does, operands as help shows them, fewest, most (-1: any number), rows).
+# A row: (word, name of its value or "", key of the result, (lowest, highest) of a number or None, help).
+# The word "-signo" stands for `-9`, `-TERM` and `-SIGTERM`.
+
+QSUB = (
+    "qsub",
+    "Submit a script, from a file or standard input, to a queue.",
+    "[script-file]",
+    0,
+    1,
+    (
+        ("-a", "date-time", "start", None, 'do not start before this time, e.g. "11pm tues" or "2027-01-01 08:00"'),
+        ("-e", "path", "err_path", None, "file for standard error; default NAME.eSEQ in this directory"),
+        ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
+        ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
+        ("-ko", "", "keep_out", None, "standard output stays on the execution machine, in HOME"),
+        ("-nr", "", "not_restartable", None, "do not run it again if the site fails while it runs"),
+        ("-o", "path", "out_path", None, "file for standard output; default NAME.oSEQ in this directory"),
+        ("-p", "priority", "priority", (0, 63), "priority in its queue, 0 to 63"),
+        ("-q", "queue", "queue", None, "queue; default $QSUB_QUEUE, then the site's default"),
+        ("-r", "name", "name", None, "request name; default the script's file name, or STDIN"),
+        ("-s", "shell", "shell", None, "absolute path of the shell that runs the script"),
+        ("-x", "", "export", None, "export the whole environment to the request"),
+        ("-z", "", "silent", None, "print nothing on success"),
+    ),
+)
+
+QSTAT = (
+    "qstat",
+    "Show queues, and the requests in them (your own, unless -a or -u).",
+    "[queue | request-id ...]",
+    0,
+    -1,
+    (
+        ("-a", "", "all", None, "requests of all users"),
+        ("-l", "", "long", None, "long form: every attribute of a request"),
+        ("-u", "user", "user", None, "requests of this user"),
+        ("-x", "", "extended", None, "extended header: run limit, destinations, restart attribute"),
+        ("--json", "", "json", None, "one JSON document instead of text"),
+    ),
+)
+
+QDEL = (
+    "qdel",
+    "Delete requests; a running one is touched only with -k or -signo.",
+    "request-id ...",
+    1,
+    -1,
+    (
+        ("-k", "", "kill", None, "kill it (SIGKILL) if it is running"),
+        ("-signo", "", "signal", None, "send this signal if it is running: -15, -TERM, -USR1"),
+        ("-u", "user", "user", None, "act on this user's requests (operators only)"),
+    ),
+)
+
+QWAIT = (
+    "qwait",
+    "Wait until a request has ended; exit with its exit code, 128+n for signal n, "
+    "124 deleted, 125 purged, 126 rejected, 127 forwarded.",
+    "request-id",
+    1,
+    1,
+    (),
+)
+
+TABLES = {"qsub": QSUB, "qstat": QSTAT, "qdel": QDEL, "qwait": QWAIT}
+
+
+def parse(table, argv):
+    """Parse the words behind a command's name.
+
+    Args:
+        table: one of this module's tables.
+        argv: the words. Options and operands may mix; `--` ends the options; the last of a
+            repeated option counts.
+    Returns:
+        ({key: True, text, or number}, [operands]). With `--help` the dict has `help` and nothing
+        is checked any more.
+    Raises:
+        UsageError: an unknown option, a missing or bad value, too few or too many operands.
+    """
+    command, _, operands_shown, fewest, most, rows = table
+    values = {}
+    operands = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            operands.extend(words)
+        elif word == "--help":
+            return {"help": True}, []
+        elif word[:1] != "-" or word == "-":
+            operands.append(word)
+        else:
+            _option(command, rows, word, words, values)
+    if len(operands) < fewest:
+        raise UsageError(reason=f"{operands_shown.split(' ')[0]} is missing; see {command} --help")
+    if 0 <= most < len(operands):
+        raise UsageError(reason=f"unexpected word {operands[most]!r}; see {command} --help")
+    return values, operands
+
+
+def _option(command, rows, word, words, values):
+    row = next((row for row in rows if row[0] == word != "-signo"), None)
+    if row is None:
+        number = signal_number(word[1:]) if any(row[0] == "-signo" for row in rows) else 0
+        if not number:
+            raise UsageError(reason=f"unknown option {word!r}; see {command} --help")
+        values["signal"] = number
+        return
+    _, value_name, key, bounds, _ = row
+    if not value_name:
+        values[key] = True
+        return
+    value = next(words, None)
+    if value is None:
+        raise UsageError(reason=f"{word} needs a value: {word} {value_name}")
+    if bounds:
+        low, high = bounds
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high):
+            raise UsageError(reason=f"{word} needs a number from {low} to {high}, not {value!r}")
+        value = int(value)
+    values[key] = value
+
+
+def signal_number(text):
+    """The number of a signal given as `9`, `TERM` or `SIGTERM`; 0 for what is none."""
+    import _signal
+
+    if text.isascii() and text.isdigit():
+        return int(text) if len(text) < 4 and 0 < int(text) < _signal.NSIG else 0
+    name = text.upper()
+    if not (name.isascii() and name.isalnum()):
+        return 0
+    if not name.startswith("SIG"):
+        name = "SIG" + name
+    return int(getattr(_signal, name, 0))

@@ -1,0 +1,432 @@
+"""The worker's loop: claims in, shepherds out, and one pipeline to the site database per turn.
+
+Everything that happened since the last turn (jobs that began, ended, were delivered) is told to the
+database together, and the claim at the end of the same pipeline gets what these ends set free.
+Nothing is delivered before its end is recorded, nothing is started without a claim of this epoch.
+"""
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from functools import partial
+
+from jcq.errors import AccountRefused, JcqError, LauncherFailed, LostClaim, MessageTooLong, ShepherdGone, StaleEpoch
+from jcq.jcdbs import keys
+from jcq.model import lifecycle
+from jcq.model.queue import BATCH
+from worker.account import account_of
+from worker.delivery import KEPT
+from worker.presence import BEAT_EVERY_S, EXECUTION_TTL_S
+from worker.specs import deliver_spec, run_spec, spooled_files
+
+CLAIMS_PER_TURN = 64
+#: Shepherds that wait for work although nothing needs them, beyond the first claim.
+IDLE_SHEPHERDS_MAX = 8
+_RETRY_DELIVERY = 3
+#: After no shepherd could be made: when to ask again.
+_RETRY_SHEPHERD_S = 5.0
+
+
+class Assignment:
+    """One claimed request on its way through a shepherd."""
+
+    __slots__ = ("account", "begun", "pending_signal", "request", "shepherd", "stage", "tries")
+
+    def __init__(self, request, account, stage):
+        self.request = request
+        self.account = account
+        #: WAITING for a shepherd, RUNNING, ENDED (to be recorded), DELIVERING, DELIVERED (to be recorded)
+        self.stage = stage
+        self.shepherd = None
+        self.begun = False
+        self.pending_signal = 0
+        self.tries = 0
+
+
+class Dispatcher:
+    """Runs the requests of one site on this node.
+
+    Args:
+        site: the `Site`.
+        store: the `Store` of this epoch.
+        presence: the `Presence`, registered.
+        launcher: the running `Launcher`.
+        conf: `DaemonConf`.
+        node: this node's id.
+        files_limit: (soft, hard) of open files for jobs.
+        stop: the `StopSignal`.
+        log: a logger.
+    """
+
+    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, log):
+        self._site, self._store, self._presence, self._launcher = site, store, presence, launcher
+        self._conf, self._node, self._files_limit, self._log = conf, node, files_limit, log
+        self._as_root = os.geteuid() == 0
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(stop, selectors.EVENT_READ, lambda: stop.drain())
+        self._selector.register(launcher, selectors.EVENT_READ, self._hear_launcher)
+        self._selector.register(presence.pubsub.connection._sock, selectors.EVENT_READ, self._hear_database)
+        self._assignments = {}
+        self._idle = []
+        #: pid -> (Shepherd, its Assignment or None)
+        self._shepherds = {}
+        self._retry_at = 0.0
+        self._waiting = deque()
+        self._news = []
+        self._want_claim = self._want_orders = True
+        self._want_queues = False
+        self._next_beat = 0.0
+        self._claims = 0
+
+    @property
+    def busy(self):
+        """How many requests are on their way."""
+        return len(self._assignments)
+
+    def prepare(self):
+        """Adopt the deliveries that an earlier run left, and have a shepherd ready."""
+        self._order_shepherd()
+        for request in self._store.run(self._store.adopt(self._new_token(), time.time())):
+            try:
+                account = account_of(request, os.geteuid())
+            except AccountRefused as error:
+                self._news.append(("delivered", Assignment(request, None, "DELIVERED"), f"not delivered: {error}"))
+                continue
+            self._log.info("deliver the output of %s, which an earlier run left", request.id)
+            self._take(Assignment(request, account, "WAITING"))
+
+    # --- one turn ----------------------------------------------------------------------------
+
+    def run_once(self, limit_s, claim=True):
+        """Wait at most `limit_s` seconds for news, tell the database, start what it hands out.
+
+        Raises:
+            redis.ConnectionError: the database is gone. StaleEpoch: another run owns the site.
+            LauncherFailed: no job can be started or watched any more.
+        """
+        self._order_again()
+        beat_in_s = max(0.0, self._next_beat - time.monotonic())
+        pause_s = 0.0 if self._news or (claim and self._want_claim) or self._want_orders else min(limit_s, beat_in_s)
+        for key, _ in self._selector.select(pause_s):
+            key.data()
+        now_s = time.time()
+        ops, then = [], []
+        news, self._news = self._news, []
+        for what, assignment, details in news:
+            op = self._op_for(what, assignment, details, now_s)
+            ops.append(op)
+            then.append(partial(self._after, what, assignment, details))
+        if self._want_orders:
+            ops.append(self._store.take_orders(now_s))
+            then.append(self._obey)
+            self._want_orders = False
+        if claim and self._want_claim:
+            ops.append(
+                self._store.claim(
+                    self._presence.name, CLAIMS_PER_TURN, self._new_token(), self._node, EXECUTION_TTL_S, now_s
+                )
+            )
+            then.append(self._start_all)
+            self._want_claim = False
+        if time.monotonic() >= self._next_beat:
+            ops.append(self._store.beat(self._presence.name, EXECUTION_TTL_S, now_s))
+            then.append(self._beat)
+        for result, act in zip(self._store.run_many(ops), then, strict=True):
+            if isinstance(result, StaleEpoch):
+                raise result
+            act(result)
+        self._refresh_queues()
+
+    def _op_for(self, what, assignment, details, now_s):
+        request, store = assignment.request, self._store
+        if what == "begun":
+            return store.begin(request, *details, now_s)
+        if what == "ended":
+            return store.finish(request, self._presence.name, self._conf.retention_s, now_s)
+        if what == "failed":
+            return store.bounce(request, details, self._presence.name, now_s)
+        return store.deliver(request, details, now_s)
+
+    def _after(self, what, assignment, details, result):
+        """What follows when the database has taken a piece of news."""
+        request = assignment.request
+        if isinstance(result, JcqError):
+            self._log.error("%s of %s was refused: %s", what, request.id, result)
+            if what == "begun" and isinstance(result, LostClaim) and assignment.shepherd:
+                self._tell(assignment, ("signal", 9))
+            elif what != "begun":
+                self._release(assignment)
+            return
+        if what == "ended":
+            self._log.info(
+                "request %s attempt %d: %s, exit code %d, signal %d, %.2f CPU s",
+                request.id, request.attempt, request.outcome, request.exit_code, request.signal, request.cpu_s,
+            )  # fmt: skip
+            self._deliver(assignment)
+        elif what == "failed":
+            self._log.warning("request %s cannot be started here: %s", request.id, details)
+            self._release(assignment)
+        elif what == "delivered":
+            if details:
+                self._log.warning("output of request %s: %s", request.id, details)
+            if KEPT not in details:
+                self._remove_spooled(request)
+            self._release(assignment)
+
+    # --- starting ----------------------------------------------------------------------------
+
+    def _start_all(self, claimed):
+        if isinstance(claimed, JcqError):
+            raise claimed
+        self._want_claim = self._want_claim or len(claimed) == CLAIMS_PER_TURN
+        for request in claimed:
+            try:
+                account = account_of(request, os.geteuid())
+            except AccountRefused as error:
+                self._news.append(("failed", Assignment(request, None, "WAITING"), str(error)))
+                continue
+            self._take(Assignment(request, account, "WAITING"))
+
+    def _take(self, assignment):
+        self._assignments[assignment.request.rid] = assignment
+        if self._idle:
+            self._give(assignment, self._idle.pop())
+        else:
+            self._waiting.append(assignment)
+            self._order_shepherd()
+
+    def _order_shepherd(self):
+        self._launcher.request_shepherd()
+
+    def _order_again(self):
+        """After a refusal, for want of memory perhaps: one new order per waiting assignment, after a pause."""
+        if self._retry_at and time.monotonic() >= self._retry_at:
+            self._retry_at = 0.0
+            for _ in self._waiting:
+                self._order_shepherd()
+
+    def _give(self, assignment, shepherd):
+        """Hand an assignment to a shepherd that has nothing to do."""
+        assignment.shepherd = shepherd
+        self._shepherds[shepherd.pid] = (shepherd, assignment)
+        if assignment.request.state == lifecycle.EXITING or assignment.stage == "DELIVERING":
+            assignment.stage = "DELIVERING"
+            order = deliver_spec(assignment.request, assignment.account, self._site, self._as_root)
+            self._tell(assignment, ("deliver", order))
+            return
+        assignment.stage = "RUNNING"
+        order = run_spec(assignment.request, assignment.account, self._site, self._files_limit, self._as_root)
+        self._tell(assignment, ("run", order))
+        if assignment.pending_signal:
+            self._tell(assignment, ("signal", assignment.pending_signal))
+
+    def _tell(self, assignment, message):
+        try:
+            assignment.shepherd.send(message)
+        except MessageTooLong as error:
+            self._news.append(("failed", assignment, str(error)))
+        except ShepherdGone as error:
+            # The launcher reports it as lost, and that settles the assignment.
+            self._log.warning("%s", error)
+
+    def _deliver(self, assignment):
+        assignment.stage = "DELIVERING"
+        assignment.request.state = lifecycle.EXITING
+        if assignment.shepherd is None:
+            self._take(assignment)
+            return
+        self._give(assignment, assignment.shepherd)
+
+    def _release(self, assignment):
+        """Nothing more to do for it; its shepherd takes the next one."""
+        self._assignments.pop(assignment.request.rid, None)
+        shepherd, assignment.shepherd = assignment.shepherd, None
+        if shepherd is not None:
+            self._rest(shepherd)
+
+    def _rest(self, shepherd):
+        """A shepherd has nothing to do: it takes what waits, is kept for the next, or may go."""
+        self._shepherds[shepherd.pid] = (shepherd, None)
+        if self._waiting:
+            self._give(self._waiting.popleft(), shepherd)
+        elif len(self._idle) < IDLE_SHEPHERDS_MAX:
+            self._idle.append(shepherd)
+        else:
+            try:
+                shepherd.quit()
+            except ShepherdGone as error:
+                self._log.warning("%s", error)
+
+    def _remove_spooled(self, request):
+        """Delivered and recorded: the copies on the site's disk are not needed any more."""
+        for path in spooled_files(request, self._site):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+
+    # --- hearing -----------------------------------------------------------------------------
+
+    def _hear_launcher(self):
+        for event in self._launcher.read():
+            if event[0] == "shepherd":
+                shepherd = event[1]
+                self._selector.register(shepherd, selectors.EVENT_READ, partial(self._hear_shepherd, shepherd))
+                self._rest(shepherd)
+            elif event[0] == "lost":
+                self._lose(event[1], event[2])
+            elif event[0] == "refused":
+                self._log.error("no shepherd could be made: %s; %d requests wait", event[1], len(self._waiting))
+                self._retry_at = time.monotonic() + _RETRY_SHEPHERD_S
+            else:
+                raise LauncherFailed(reason="it ended unasked")
+
+    def _hear_shepherd(self, shepherd):
+        for message in shepherd.receive():
+            if message is None:
+                self._selector.unregister(shepherd)
+                shepherd.close()
+                if shepherd in self._idle:
+                    self._idle.remove(shepherd)
+            else:
+                self._note(shepherd, message)
+
+    def _note(self, shepherd, message):
+        kind, assignment = message[0], self._shepherds[shepherd.pid][1]
+        if assignment is None:
+            self._log.warning("shepherd %d says %s without an assignment", shepherd.pid, kind)
+            return
+        if kind == "begun":
+            self._news.append(("begun", assignment, message[1:3]))
+        elif kind == "ended":
+            _fill(assignment.request, message[1])
+            assignment.stage = "ENDED"
+            if message[1]["note"]:
+                self._log.warning("request %s: %s", assignment.request.id, message[1]["note"])
+            self._news.append(("ended", assignment, None))
+        elif kind == "failed":
+            self._news.append(("failed", assignment, message[1]))
+        elif kind == "delivered":
+            assignment.stage = "DELIVERED"
+            self._news.append(("delivered", assignment, message[1]))
+        elif kind == "stopped":
+            self._log.info("request %s is interrupted by the stop", assignment.request.id)
+            self._release(assignment)
+
+    def _lose(self, pid, status):
+        """A shepherd ended unasked, by its job's hand for instance; the launcher has killed what it left."""
+        self._log.error("shepherd %d was lost (wait status %d)", pid, status)
+        _, assignment = self._shepherds.pop(pid, (None, None))
+        if assignment is None:
+            return
+        assignment.shepherd = None
+        if assignment.stage == "RUNNING":
+            _fill(assignment.request, _killed(assignment.request.started_s))
+            assignment.stage = "ENDED"
+            self._news.append(("ended", assignment, None))
+        elif assignment.stage == "DELIVERING":
+            assignment.tries += 1
+            if assignment.tries < _RETRY_DELIVERY:
+                self._take(assignment)
+            else:
+                self._news.append(("delivered", assignment, "not delivered: its shepherd was killed each time"))
+
+    def _hear_database(self):
+        pubsub = self._presence.pubsub
+        while message := pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
+            if message["channel"] != keys.CHANNEL_WAKE.encode():
+                self._presence.hear(message)
+            elif message["data"] == b"kill":
+                self._want_orders = True
+            elif message["data"] == b"queues":
+                self._want_queues = True
+            else:
+                self._want_claim = True
+
+    def _obey(self, orders):
+        if isinstance(orders, JcqError):
+            raise orders
+        for rid, signum in orders.items():
+            self.send_signal(rid, signum)
+
+    def send_signal(self, rid, signum):
+        """Send a signal to every process of a running request."""
+        assignment = self._assignments.get(rid)
+        if assignment is None:
+            self._log.warning("no request %s here to send signal %d", rid, signum)
+        elif assignment.stage == "WAITING":
+            assignment.pending_signal = signum
+        elif assignment.stage == "RUNNING":
+            self._tell(assignment, ("signal", signum))
+
+    # --- presence ----------------------------------------------------------------------------
+
+    def _beat(self, result):
+        if isinstance(result, JcqError):
+            raise result
+        self._next_beat = time.monotonic() + BEAT_EVERY_S
+        self._presence.heartbeat()
+        self._presence.show_state(bool(self._assignments))
+
+    def _refresh_queues(self):
+        if self._want_queues:
+            self._want_queues = False
+            self._presence.show_queues(batch_queues(self._store))
+
+    def _new_token(self):
+        self._claims += 1
+        return f"{self._store.epoch}-{os.getpid():x}-{self._claims:x}-"
+
+    # --- stopping ----------------------------------------------------------------------------
+
+    def stop_all(self, grace_s):
+        """A clean stop: record what has ended, then end every job; it is interrupted, and nothing of it is recorded.
+
+        Args:
+            grace_s: between SIGTERM and SIGKILL of a job.
+        """
+        self.run_once(0.0, claim=False)
+        now_s = time.time()
+        back = [assignment for assignment in self._waiting if assignment.request.state == lifecycle.RUNNING]
+        self._waiting.clear()
+        reason = "the site stopped before it could start"
+        name = self._presence.name
+        self._store.run_many(
+            [self._store.bounce(a.request, reason, name, now_s, target=lifecycle.QUEUED) for a in back]
+        )
+        for assignment in back:
+            self._release(assignment)
+        for assignment in list(self._assignments.values()):
+            if assignment.stage == "RUNNING":
+                self._tell(assignment, ("stop", grace_s))
+        deadline = time.monotonic() + grace_s + 5.0
+        while self._assignments and time.monotonic() < deadline:
+            self.run_once(min(1.0, deadline - time.monotonic()), claim=False)
+        for assignment in self._assignments.values():
+            self._log.warning("request %s was still %s when the stop ended", assignment.request.id, assignment.stage)
+
+
+def _fill(request, record):
+    """Put how it ended into a request."""
+    for name in ("exit_code", "signal", "started_s", "ended_s", "cpu_s", "maxrss_kb"):
+        setattr(request, name, record[name])
+    request.outcome = lifecycle.SIGNALLED if record["signal"] else lifecycle.EXITED
+
+
+def _killed(started_s):
+    """The record of a job whose shepherd was lost: SIGKILL, and nobody measured it."""
+    return {
+        "exit_code": 0,
+        "signal": int(signal.SIGKILL),
+        "started_s": started_s,
+        "ended_s": time.time(),
+        "cpu_s": 0.0,
+        "maxrss_kb": 0,
+    }
+
+
+def batch_queues(store):
+    """Names of the site's batch queues, in order of dispatch."""
+    return [queue.name for queue in store.run(store.queues()) if queue.type == BATCH]

@@ -1,0 +1,113 @@
+"""Resource limits of a job: set in the shepherd around the spawn, so that a job has them from its start."""
+
+import os
+import resource
+import time
+
+from jcq.errors import JobNotStarted
+
+_CAP_SYS_RESOURCE = 24
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+#: What the shepherd itself needs while a job's limits are in force for it.
+_CPU_MARGIN_S = 2
+_MEMORY_MARGIN_BYTES = 16 * 1024 * 1024
+_STACK_BYTES = 1024 * 1024
+_DESCRIPTORS = 32
+
+
+class Limits:
+    """The shepherd's own limits, and a job's for as long as its spawn takes.
+
+    A hard limit once lowered can be raised again with CAP_SYS_RESOURCE only, and a limit below what the
+    shepherd itself has used (CPU seconds, address space) would hit the shepherd. In these cases the
+    shepherd takes the nearest limit it can bear, and the child gets the exact one by prlimit just after.
+    """
+
+    __slots__ = ("_changed", "_late", "_may_raise")
+
+    def __init__(self):
+        self._may_raise = _has_capability(_CAP_SYS_RESOURCE)
+        self._changed = []
+        self._late = []
+
+    def take(self, wanted):
+        """Take a job's limits.
+
+        Args:
+            wanted: [(resource number, soft, hard)], -1 for no limit. Without the right to raise a hard
+                limit, the shepherd's own bounds them.
+        Raises:
+            JobNotStarted: the kernel refuses one; `restore` is due all the same.
+        """
+        for kind, soft, hard in wanted:
+            own = resource.getrlimit(kind)
+            if not self._may_raise:
+                hard = _least(hard, own[1])
+            exact = (_least(soft, hard), hard)
+            floor = _own_need(kind)
+            now = (_most(exact[0], floor), _most(exact[1], floor))
+            if not self._may_raise:
+                now = (_least(now[0], own[1]), own[1])
+            if now != own:
+                self._changed.append((kind, own))
+                try:
+                    resource.setrlimit(kind, now)
+                except (OSError, ValueError) as error:
+                    raise JobNotStarted(reason=f"limit {kind} to {exact[0]}, {exact[1]}: {error}") from None
+            if now != exact:
+                self._late.append((kind, exact))
+
+    def complete(self, pid):
+        """Give the child those limits that the shepherd could not bear. Needs the child's uid as the real uid.
+
+        Raises:
+            JobNotStarted: the kernel refuses one.
+        """
+        while self._late:
+            kind, exact = self._late.pop()
+            try:
+                resource.prlimit(pid, kind, exact)
+            except ProcessLookupError:
+                continue
+            except (OSError, ValueError) as error:
+                raise JobNotStarted(reason=f"limit {kind} to {exact[0]}, {exact[1]}: {error}") from None
+
+    def restore(self):
+        """Return to the shepherd's own limits."""
+        self._late.clear()
+        while self._changed:
+            resource.setrlimit(*self._changed.pop())
+
+
+def _has_capability(number):
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) >> number & 1)
+    return False
+
+
+def _own_need(kind):
+    """Below this limit the shepherd would suffer itself."""
+    if kind == resource.RLIMIT_CPU:
+        return int(time.process_time()) + _CPU_MARGIN_S
+    if kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read().split()[0]) * _PAGE_BYTES + _MEMORY_MARGIN_BYTES
+    if kind == resource.RLIMIT_STACK:
+        return _STACK_BYTES
+    if kind == resource.RLIMIT_NOFILE:
+        return _DESCRIPTORS
+    return 0
+
+
+def _least(one, other):
+    if resource.RLIM_INFINITY in (one, other):
+        return max(one, other)
+    return min(one, other)
+
+
+def _most(one, other):
+    if resource.RLIM_INFINITY in (one, other):
+        return resource.RLIM_INFINITY
+    return max(one, other)

@@ -1,0 +1,245 @@
+"""A slot shepherd: runs one job at a time as its owner and leaves no process of it behind.
+
+Messages from the worker, each a tuple, one job at a time:
+
+    ("run", spec)       answered by ("begun", pid, start_ticks) and ("ended", result), or by ("failed", reason)
+    ("signal", signo)   to every process of the job
+    ("stop", grace_s)   SIGTERM (and SIGCONT) to every process of the job, SIGKILL after the grace, then ("stopped",) in
+                        the place of ("ended", ...), and no exit record. A job that had ended before is
+                        reported as ended first. With no job it is ("stopped",) at once; a delivery is given up.
+    ("deliver", spec)   answered by ("delivered", note)
+    ("quit",)           the shepherd ends. So it does, after it has killed everything, when the worker is gone.
+
+Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home, shell, argv, env, umask (int), script,
+env_file (path or ""), out, err (path, or "" for the file of out), rlimits [(resource, soft, hard)],
+exit_record (path), root (whether to change ids). Deliver spec: uid, gid, groups, home, umask, root,
+files [(spooled path, wanted absolute path, name for HOME)].
+
+Result: exit_code (128 + n for a signal), signal, started_s, ended_s (since 1970), cpu_s (of every process that was
+waited for), maxrss_kb (never below what the shepherd itself has, which the kernel counts in), stragglers (processes
+that outlived the script and were killed), note (what else its owner should know; usually empty).
+"""
+
+import os
+import select
+import signal
+import time
+
+from jcq import exit_record, process
+from jcq.errors import JobNotStarted
+from worker import delivery, messages
+from worker.limits import Limits
+from worker.owner import Owner
+from worker.spawn import IDLE_DIRECTORY, IDLE_UMASK, spawn
+
+#: After the worker's end: how long to go on killing. A process in D state outlives SIGKILL.
+_LAST_KILL_S = 10.0
+_PAUSE_MIN_S = 0.001
+_PAUSE_MAX_S = 0.25
+_SIGNALS_READ_BYTES = 4096
+
+
+def serve(sock, children_fd, null_fd, launcher_pid):
+    """Be a slot shepherd until told to quit or the worker is gone.
+
+    Args:
+        sock: the socket to the worker.
+        children_fd: see `jcq.process.child_signals`.
+        null_fd: /dev/null.
+        launcher_pid: the parent, with whom this process dies.
+    Returns:
+        The exit code: 0 when nothing of any job is left.
+    """
+    process.set_comm("jcq-shepherd")
+    process.become_subreaper()
+    process.die_with_parent(launcher_pid)
+    os.umask(IDLE_UMASK)
+    os.chdir(IDLE_DIRECTORY)
+    try:
+        _Shepherd(sock, children_fd, null_fd, launcher_pid).serve()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the worker went while it was told something
+    return 1 if process.kill_descendants(_LAST_KILL_S) else 0
+
+
+class _WorkerGone(Exception):
+    """The worker's end of the socket is closed."""
+
+
+class _Job:
+    """What is known of the running job, and what is to be done to it."""
+
+    __slots__ = ("cpu_s", "ended_s", "kill_at", "maxrss_kb", "pause_s", "spawned", "status", "stopping", "stragglers")
+
+    def __init__(self, spawned):
+        self.spawned = spawned
+        #: Wait status of the script's process, once it has ended.
+        self.status = None
+        self.ended_s = 0.0
+        self.cpu_s = 0.0
+        self.maxrss_kb = 0
+        self.stragglers = 0
+        self.stopping = False
+        #: From this moment of the monotonic clock on, everything is killed.
+        self.kill_at = None
+        self.pause_s = _PAUSE_MIN_S
+
+    def count(self, pid, status, usage):
+        """Take note of a process that has ended."""
+        self.cpu_s += usage.ru_utime + usage.ru_stime
+        self.maxrss_kb = max(self.maxrss_kb, usage.ru_maxrss)
+        if pid == self.spawned.pid:
+            self.status = status
+            self.ended_s = time.time()
+            if not self.stopping:
+                self.kill_at = 0.0
+        elif self.status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            self.stragglers += 1
+
+    def patience_ms(self):
+        """How long to wait for news: None without end."""
+        if self.kill_at is None:
+            return None
+        remaining_s = self.kill_at - time.monotonic()
+        if remaining_s > 0:
+            return remaining_s * 1000 + 1
+        pause_s, self.pause_s = self.pause_s, min(self.pause_s * 2, _PAUSE_MAX_S)
+        return pause_s * 1000
+
+    def result(self):
+        """The message for the worker, less what only the shepherd knows."""
+        code = os.waitstatus_to_exitcode(self.status)
+        return {
+            "exit_code": code if code >= 0 else 128 - code,
+            "signal": -code if code < 0 else 0,
+            "started_s": self.spawned.started_s,
+            "ended_s": self.ended_s,
+            "cpu_s": round(self.cpu_s, 6),
+            "maxrss_kb": self.maxrss_kb,
+            "stragglers": self.stragglers,
+            "note": self.spawned.note,
+        }
+
+
+class _Shepherd:
+    def __init__(self, sock, children_fd, null_fd, launcher_pid):
+        self._sock = sock
+        self._children_fd = children_fd
+        self._null_fd = null_fd
+        self._launcher_pid = launcher_pid
+        self._pid = os.getpid()
+        self._limits = Limits()
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+        self._poll.register(children_fd, select.POLLIN)
+
+    def serve(self):
+        try:
+            while (message := messages.receive(self._sock)) is not None:
+                kind = message[0]
+                if kind == "run":
+                    self._run(message[1])
+                elif kind == "deliver":
+                    self._deliver(message[1])
+                elif kind == "stop":
+                    self._tell("stopped")
+                elif kind == "quit":
+                    return
+                elif kind != "signal":  # one of those may come too late
+                    raise ValueError(f"message {kind!r}")
+        except _WorkerGone:
+            return
+
+    def _tell(self, *message):
+        messages.send(self._sock, message)
+
+    def _rearm(self):
+        process.die_with_parent(self._launcher_pid)
+
+    # --- a job
+
+    def _run(self, spec):
+        try:
+            spawned = spawn(spec, Owner(spec, self._rearm), self._limits, self._null_fd)
+        except JobNotStarted as error:
+            self._tell("failed", str(error))
+            return
+        self._tell("begun", spawned.pid, int(process.stat_fields(spawned.pid)[19]))
+        job = _Job(spawned)
+        self._watch(job)
+        if job.stopping:
+            self._tell("stopped")
+            return
+        result = job.result()
+        try:
+            exit_record.write(spec["exit_record"], spec | result)
+        except OSError as error:
+            note = f"exit record {spec['exit_record']} not written: {error.strerror}"
+            result["note"] = f"{result['note']}; {note}".lstrip("; ")
+        self._tell("ended", result)
+
+    def _watch(self, job):
+        """Wait until the job and everything it left has ended, and obey the worker meanwhile."""
+        while True:
+            heard = False
+            for fd, _ in self._poll.poll(job.patience_ms()):
+                if fd == self._children_fd:
+                    os.read(fd, _SIGNALS_READ_BYTES)
+                else:
+                    heard = True
+            # First what has ended, then what the worker wants: it cannot stop what has ended.
+            if not process.reap(job.count):
+                return
+            if heard:
+                self._obey(job)
+            if job.kill_at is not None and time.monotonic() >= job.kill_at:
+                self._signal(signal.SIGKILL)
+
+    def _obey(self, job):
+        message = messages.receive(self._sock)
+        if message is None:
+            raise _WorkerGone
+        kind = message[0]
+        if kind == "signal" and message[1] != signal.SIGKILL:
+            self._signal(message[1])
+        elif kind == "signal":
+            job.kill_at = 0.0
+        elif kind == "stop":
+            if job.status is None:
+                job.stopping = True
+                self._signal(signal.SIGTERM)
+                self._signal(signal.SIGCONT)  # a suspended process would not see it
+            grace_end = time.monotonic() + message[1]
+            job.kill_at = grace_end if job.kill_at is None else min(job.kill_at, grace_end)
+        else:
+            raise ValueError(f"message {kind!r} while a job runs")
+
+    def _signal(self, signum):
+        process.signal_descendants(process.children(self._pid), signum)
+
+    # --- its output
+
+    def _deliver(self, spec):
+        try:
+            note = delivery.deliver(spec, Owner(spec, self._rearm), self._proceed)
+        except delivery.GivenUp:
+            self._tell("stopped")
+            return
+        finally:
+            os.umask(IDLE_UMASK)
+        self._tell("delivered", note)
+
+    def _proceed(self):
+        """Called between the parts of a long copy: the worker may have lost interest.
+
+        Raises:
+            GivenUp: it stops this shepherd.
+            _WorkerGone: it is gone, or told the shepherd to quit.
+        """
+        if not select.select([self._sock], [], [], 0)[0]:
+            return
+        message = messages.receive(self._sock)
+        if message is None or message[0] == "quit":
+            raise _WorkerGone
+        if message[0] == "stop":
+            raise delivery.GivenUp

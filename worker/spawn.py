@@ -1,0 +1,141 @@
+"""Spawn a job: output files, directory, environment, limits and ids are made ready in the shepherd itself.
+
+Nothing of Python runs in the child, which is why a change of uid costs no more than none (design section 8).
+"""
+
+import contextlib
+import os
+import signal
+import time
+
+from jcq import process
+from jcq.durable import write_all
+from jcq.errors import JobNotStarted
+from worker.environment import read_environment
+
+#: Between jobs a shepherd has these.
+IDLE_UMASK = 0o077
+IDLE_DIRECTORY = "/"
+
+#: How long to go on killing a job that could not be given its limits.
+_KILL_S = 10.0
+_OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
+#: Python ignores some signals, and a daemon's starter may have: only these need to be reset in a job.
+_IGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
+
+
+class Spawned:
+    """A job that has begun."""
+
+    __slots__ = ("note", "pid", "started_s")
+
+    def __init__(self, pid, started_s, note):
+        self.pid = pid
+        #: Seconds since 1970.
+        self.started_s = started_s
+        #: What was not as it should be, but did not stop it.
+        self.note = note
+
+
+def spawn(spec, owner, limits, null_fd):
+    """Start a job as its owner, in a session of its own.
+
+    Args:
+        spec: the run spec, see `worker.shepherd`.
+        owner: `worker.owner.Owner` of the spec.
+        limits: the shepherd's `worker.limits.Limits`.
+        null_fd: /dev/null, for the job's standard input.
+    Returns:
+        A `Spawned`.
+    Raises:
+        JobNotStarted: with the reason; no output file is left then.
+    """
+    out_fd, err_fd = _open_outputs(spec, owner)
+    try:
+        return _spawn(spec, owner, limits, (null_fd, out_fd, err_fd))
+    except JobNotStarted:
+        for path in _output_paths(spec):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(out_fd)
+        if err_fd != out_fd:
+            os.close(err_fd)
+
+
+def _output_paths(spec):
+    return [path for path in (spec["out"], spec["err"]) if path]
+
+
+def _open_outputs(spec, owner):
+    """Make the spooled output files, the owner's but opened with the site's rights, which no link can turn."""
+    fds = []
+    for path in _output_paths(spec):
+        try:
+            fds.append(os.open(path, _OUTPUT_FLAGS, 0o600))
+            if spec["root"]:
+                os.fchown(fds[-1], owner.uid, owner.gid)
+        except OSError as error:
+            for fd, made in zip(fds, _output_paths(spec), strict=False):
+                os.close(fd)
+                os.unlink(made)
+            raise JobNotStarted(reason=f"output file {path}: {error.strerror}") from None
+    return fds[0], fds[-1]
+
+
+def _spawn(spec, owner, limits, fds):
+    try:
+        owner.take()
+    except OSError as error:
+        raise JobNotStarted(reason=f"uid {owner.uid}, gid {owner.gid}: {error.strerror}") from None
+    try:
+        note = _enter(spec["home"], fds[2])
+        environment = spec["env"]
+        if spec["env_file"]:
+            environment = read_environment(spec["env_file"]) | environment
+        owner.expose()
+        os.umask(spec["umask"])
+        limits.take(spec["rlimits"])
+        started_s = time.time()
+        pid = _posix_spawn(spec, environment, fds)
+        try:
+            limits.complete(pid)
+        except JobNotStarted:
+            process.kill_descendants(_KILL_S)
+            raise
+    finally:
+        owner.restore()
+        limits.restore()
+        os.umask(IDLE_UMASK)
+        os.chdir(IDLE_DIRECTORY)
+    return Spawned(pid, started_s, note)
+
+
+def _enter(home, err_fd):
+    """Make the owner's HOME the working directory, else `/`, which the owner reads first in standard error."""
+    try:
+        os.chdir(home)
+    except OSError as error:
+        os.chdir(IDLE_DIRECTORY)
+        note = f"cannot enter HOME {home!r}: {error.strerror}; running in {IDLE_DIRECTORY}"
+        with contextlib.suppress(OSError):  # a full disk must not cost more than this line
+            write_all(err_fd, f"jcq: {note}\n".encode(errors="surrogateescape"))
+        return note
+    return ""
+
+
+def _posix_spawn(spec, environment, fds):
+    try:
+        return os.posix_spawn(
+            spec["shell"],
+            spec["argv"],
+            environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(fds)],
+            resetids=True,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_IGNORED,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise JobNotStarted(reason=f"{spec['shell']}: {reason}") from None
