@@ -35,7 +35,7 @@ def run(table, root=None):
         The exit code: the daemon's; 1 where it could not be asked, 2 for bad usage, 130 for Ctrl-C.
     """
     command = table[0]
-    asked = []
+    asked: list[bool] = []
     try:
         return _run(table, root, asked)
     except SiteUnknown as error:

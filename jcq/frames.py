@@ -75,7 +75,7 @@ def split(payload, most):
     Raises:
         BadFrame: it is no such sequence, or there are more.
     """
-    found = []
+    found: list[bytes] = []
     start = 0
     size = len(payload)
     while start < size:

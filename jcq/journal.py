@@ -12,7 +12,7 @@ def open_log(site, program, facility="local0"):
     """Set up and return the logger of one program.
 
     Args:
-        site: the `jcq.site.Site`, or None for syslog and standard error only.
+        site: the `jcq.site.Site`, or None for syslog only.
         program: `cjcpw`, `nqsdaemon` or `worker`; also the file's name.
         facility: syslog facility, or `OFF`.
     Returns:
@@ -24,6 +24,8 @@ def open_log(site, program, facility="local0"):
     logger.propagate = False
     for old in list(logger.handlers):
         logger.removeHandler(old)
+    # Without any handler, logging would print to standard error, where commands say one line.
+    logger.addHandler(logging.NullHandler())
     if site is not None:
         handler = logging.handlers.RotatingFileHandler(
             os.path.join(site.log, f"{program}.log"), maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, delay=True

@@ -89,8 +89,8 @@ def parse(table, argv):
         UsageError: an unknown option, a missing or bad value, too few or too many operands.
     """
     command, _, operands_shown, fewest, most, rows = table
-    values = {}
-    operands = []
+    values: dict[str, object] = {}
+    operands: list[str] = []
     words = iter(argv)
     for word in words:
         if word == "--":
@@ -133,7 +133,7 @@ def _option(command, rows, word, words, values):
 
 def signal_number(text):
     """The number of a signal given as `9`, `TERM` or `SIGTERM`; 0 for what is none."""
-    import _signal
+    import _signal  # type: ignore[import-not-found]
 
     if text.isascii() and text.isdigit():
         return int(text) if len(text) < 4 and 0 < int(text) < _signal.NSIG else 0

@@ -179,13 +179,14 @@ def _ask_system(name):
     import _socket
 
     try:
-        answers = _socket.getaddrinfo(name, None, 0, _socket.SOCK_STREAM)
-    except OSError:
+        # Bytes: for text, `_socket` loads the codec idna, and with it `re`.
+        answers = _socket.getaddrinfo(name.encode("ascii"), None, 0, _socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
         raise NameNotResolved(site=name, reason="no address is known for it") from None
     answers.sort(key=lambda answer: answer[0] != _socket.AF_INET)
-    address = answers[0][4][0]
+    address = str(answers[0][4][0])
     try:
-        canonical, aliases, _ = _socket.gethostbyaddr(address)
+        canonical, aliases, _ = _socket.gethostbyaddr(address.encode("ascii"))  # type: ignore[arg-type]
     except OSError:
         raise NameNotResolved(site=name, reason=f"its address {address} has no name") from None
     names = [canonical.lower(), *[alias.lower() for alias in aliases]]

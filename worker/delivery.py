@@ -1,12 +1,15 @@
 """Deliver spooled output: copy it with its owner's rights to where the owner wants it, else to HOME, else leave it.
 
 A file goes under a temporary name into the wanted directory and is renamed over the destination, so that a symbolic
-link planted there is replaced and never followed, and nobody sees half a file. Where the destination is a character
-device or a FIFO, the output is written into it; where it is a directory, into a file in it, as PBS does with `-o DIR`.
+link planted there is replaced and never followed, and nobody sees half a file. On the file system of the spool the
+temporary name is a hard link: gigabytes cost nothing, and no inode is made and freed for each file. Where the
+destination is a character device or a FIFO, the output is written into it; where it is a directory, into a file in it,
+as PBS does with `-o DIR`.
 All this happens with the owner's effective ids; only the spooled file is opened with the site's.
 """
 
 import contextlib
+import errno
 import os
 import select
 import stat
@@ -31,6 +34,17 @@ class GivenUp(Exception):
 
 class _Refused(Exception):
     """A spooled file that must not be delivered; the message says why."""
+
+
+class _Spooled:
+    """An open spooled file."""
+
+    __slots__ = ("fd", "path", "size")
+
+    def __init__(self, fd, size, path):
+        self.fd = fd
+        self.size = size
+        self.path = path
 
 
 def deliver(spec, owner, proceed):
@@ -78,10 +92,10 @@ def _open_spooled(path, uid):
     except OSError as error:
         raise _Refused(f"{path}: {error.strerror}") from None
     found = os.fstat(fd)
-    if stat.S_ISREG(found.st_mode) and found.st_uid == uid and found.st_nlink == 1:
+    if stat.S_ISREG(found.st_mode) and found.st_uid == uid:
         return fd, found.st_size
     os.close(fd)
-    raise _Refused(f"{path} is not a plain file of uid {uid} with a single name")
+    raise _Refused(f"{path} is not a plain file of uid {uid}")
 
 
 def _deliver_file(source, size, spooled, wanted, name, home, proceed):
@@ -92,7 +106,7 @@ def _deliver_file(source, size, spooled, wanted, name, home, proceed):
         if not place:
             continue
         try:
-            _put(source, size, place, name, f".{os.path.basename(spooled)}", proceed)
+            _put(_Spooled(source, size, spooled), place, name, proceed)
         except OSError as error:
             reasons.append(f"{place}: {error.strerror}")
         else:
@@ -100,7 +114,7 @@ def _deliver_file(source, size, spooled, wanted, name, home, proceed):
     return f"{'; '.join(reasons)}; {KEPT} as {spooled}"
 
 
-def _put(source, size, place, name, temporary, proceed, inside=False):
+def _put(spooled, place, name, proceed, inside=False):
     directory, base = os.path.split(place)
     if not base:  # "DIR/"
         base, inside = name, True
@@ -108,11 +122,11 @@ def _put(source, size, place, name, temporary, proceed, inside=False):
     try:
         mode = _mode(base, directory_fd)
         if stat.S_ISDIR(mode) and not inside:
-            _put(source, size, os.path.join(place, name), name, temporary, proceed, inside=True)
+            _put(spooled, os.path.join(place, name), name, proceed, inside=True)
         elif mode == 0 or stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-            _replace(source, size, base, directory_fd, temporary, proceed)
+            _replace(spooled, base, directory, directory_fd, proceed)
         elif stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
-            _pour(source, size, base, directory_fd, proceed)
+            _pour(spooled.fd, spooled.size, base, directory_fd, proceed)
         else:
             raise OSError(0, "neither a file nor a character device, FIFO or directory")
     finally:
@@ -127,19 +141,51 @@ def _mode(base, directory_fd):
         return 0
 
 
-def _replace(source, size, base, directory_fd, temporary, proceed):
-    """Copy to a temporary name and rename it over the destination."""
-    target, temporary = _open_new(temporary, directory_fd)
+def _replace(spooled, base, directory, directory_fd, proceed):
+    """Link or copy to a temporary name and rename it over the destination."""
+    name = f".{os.path.basename(spooled.path)}"
+    target = -1
+    if not _link(spooled, directory, directory_fd, name):
+        target, name = _open_new(name, directory_fd)
     try:
-        try:
-            copy(source, target, size, proceed)
-        finally:
-            os.close(target)
-        os.rename(temporary, base, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+        if target >= 0:
+            try:
+                copy(spooled.fd, target, spooled.size, proceed)
+            finally:
+                os.close(target)
+        os.rename(name, base, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=directory_fd)
+            os.unlink(name, dir_fd=directory_fd)
         raise
+
+
+def _link(spooled, directory, directory_fd, name):
+    """Give the spooled file a second name in the directory; False where it must be copied.
+
+    That is: on another file system, where the kernel refuses, where a new file would get a group or an access list
+    from the directory, and for a file that an interrupted delivery has linked before (its owner may have it open).
+    The spool is the site's own directory, so its path cannot be made to mean another file.
+    """
+    found = os.fstat(spooled.fd)
+    if found.st_nlink != 1 or os.fstat(directory_fd).st_mode & stat.S_ISGID or _gives_access_list(directory):
+        return False
+    try:
+        os.link(spooled.path, name, dst_dir_fd=directory_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    mask = os.umask(0)
+    os.umask(mask)
+    os.fchmod(spooled.fd, 0o666 & ~mask)
+    return True
+
+
+def _gives_access_list(directory):
+    try:
+        os.getxattr(directory, "system.posix_acl_default")
+    except OSError as error:
+        return error.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
+    return True
 
 
 def _open_new(name, directory_fd):

@@ -20,6 +20,7 @@ from worker.account import account_of
 from worker.delivery import KEPT
 from worker.presence import BEAT_EVERY_S, EXECUTION_TTL_S
 from worker.specs import deliver_spec, run_spec, spooled_files
+from worker.tidy import Tidy
 
 CLAIMS_PER_TURN = 64
 #: Shepherds that wait for work although nothing needs them, beyond the first claim.
@@ -75,6 +76,7 @@ class Dispatcher:
         self._retry_at = 0.0
         self._waiting = deque()
         self._news = []
+        self._tidy = Tidy()
         self._want_claim = self._want_orders = True
         self._want_queues = False
         self._next_beat = 0.0
@@ -107,8 +109,9 @@ class Dispatcher:
             LauncherFailed: no job can be started or watched any more.
         """
         self._order_again()
-        beat_in_s = max(0.0, self._next_beat - time.monotonic())
-        pause_s = 0.0 if self._news or (claim and self._want_claim) or self._want_orders else min(limit_s, beat_in_s)
+        pause_s = min(limit_s, max(0.0, self._next_beat - time.monotonic()), self._tidy.patience_s())
+        if self._news or (claim and self._want_claim) or self._want_orders:
+            pause_s = 0.0
         for key, _ in self._selector.select(pause_s):
             key.data()
         now_s = time.time()
@@ -138,6 +141,7 @@ class Dispatcher:
                 raise result
             act(result)
         self._refresh_queues()
+        self._tidy.run_once(busy=bool(self._assignments))
 
     def _op_for(self, what, assignment, details, now_s):
         request, store = assignment.request, self._store
@@ -172,7 +176,7 @@ class Dispatcher:
             if details:
                 self._log.warning("output of request %s: %s", request.id, details)
             if KEPT not in details:
-                self._remove_spooled(request)
+                self._tidy.add(spooled_files(request, self._site))
             self._release(assignment)
 
     # --- starting ----------------------------------------------------------------------------
@@ -259,14 +263,6 @@ class Dispatcher:
             except ShepherdGone as error:
                 self._log.warning("%s", error)
 
-    def _remove_spooled(self, request):
-        """Delivered and recorded: the copies on the site's disk are not needed any more."""
-        for path in spooled_files(request, self._site):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                continue
-
     # --- hearing -----------------------------------------------------------------------------
 
     def _hear_launcher(self):
@@ -311,7 +307,8 @@ class Dispatcher:
         elif kind == "delivered":
             assignment.stage = "DELIVERED"
             self._news.append(("delivered", assignment, message[1]))
-        elif kind == "stopped":
+        elif kind == "stopped" and assignment.stage == "RUNNING":
+            # One that had ended before the order was read is recorded and delivered as ever.
             self._log.info("request %s is interrupted by the stop", assignment.request.id)
             self._release(assignment)
 
@@ -404,6 +401,7 @@ class Dispatcher:
         deadline = time.monotonic() + grace_s + 5.0
         while self._assignments and time.monotonic() < deadline:
             self.run_once(min(1.0, deadline - time.monotonic()), claim=False)
+        self._tidy.run_all()
         for assignment in self._assignments.values():
             self._log.warning("request %s was still %s when the stop ended", assignment.request.id, assignment.stage)
 

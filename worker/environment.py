@@ -52,8 +52,9 @@ def parse_environment(data):
         end = colon + 1 + int(digits)
         if data[end : end + 1] != b",":
             raise ValueError(f"netstring at byte {start} has no end")
-        name, equals, value = data[colon + 1 : end].partition(b"=")
-        if not name or not equals or b"\0" in value:
+        text = data[colon + 1 : end]
+        name, equals, value = text.partition(b"=")
+        if not name or not equals or b"\0" in text:
             raise ValueError(f"no NAME=VALUE at byte {start}")
         found[os.fsdecode(name)] = os.fsdecode(value)
         start = end + 1

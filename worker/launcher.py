@@ -16,18 +16,21 @@ if __name__ == "__main__":
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import _socket
+import contextlib
 import gc
 import select
 import signal
 
 from jcq import process
 from worker import messages, shepherd
+from worker.spawn import IDLE_DIRECTORY
 
 #: After the worker's end: how long to go on killing. A process in D state outlives SIGKILL.
 _LAST_KILL_S = 10.0
 _PAUSE_MIN_S = 0.001
 _PAUSE_MAX_S = 0.25
 _SIGNALS_READ_BYTES = 4096
+_STDERR_FD = 2
 
 
 class _Launcher:
@@ -78,7 +81,7 @@ class _Launcher:
         if pid == 0:
             ours.close()
             self._sock.close()
-            _shepherd_and_exit(theirs, self._children_fd, self._null_fd, self._pid)
+            _shepherd_and_exit(theirs, self._children_fd, self._null_fd)
         theirs.close()
         if pid > 0:
             self._shepherds.add(pid)
@@ -103,15 +106,23 @@ class _Launcher:
             messages.send(self._sock, ("lost", *self._lost.pop(0)))
 
 
-def _shepherd_and_exit(sock, children_fd, null_fd, launcher_pid):
+def _shepherd_and_exit(sock, children_fd, null_fd):
     """In the fork: never return to the launcher's loop, whatever happens."""
     code = 1
     try:
-        code = shepherd.serve(sock, children_fd, null_fd, launcher_pid)
+        code = shepherd.serve(sock, children_fd, null_fd)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
+
+
+def _close_all_but(kept_fd):
+    """Whatever the worker's starters let it inherit, a lock of the site perhaps, must reach no job."""
+    for entry in os.listdir("/proc/self/fd"):
+        if int(entry) > _STDERR_FD and int(entry) != kept_fd:
+            with contextlib.suppress(OSError):  # the descriptor that listed them is gone
+                os.close(int(entry))
 
 
 def main(argv):
@@ -125,6 +136,7 @@ def main(argv):
     if len(argv) != 2 or argv[0] != "--fd" or not argv[1].isdigit():
         print("launcher: the worker starts this; usage: launcher.py --fd N", file=sys.stderr)
         return 2
+    _close_all_but(int(argv[1]))
     sock = _socket.socket(fileno=int(argv[1]))
     os.set_inheritable(sock.fileno(), False)
     process.set_comm("jcq-launcher")
@@ -132,7 +144,7 @@ def main(argv):
     process.drop_ambient_capabilities()
     children_fd = process.child_signals()
     null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    os.chdir(shepherd.IDLE_DIRECTORY)
+    os.chdir(IDLE_DIRECTORY)
     # What is never collected is never written to, and stays shared with the shepherds.
     gc.collect()
     gc.freeze()

@@ -83,7 +83,7 @@ class Launcher:
 
     def __init__(self):
         self.pid = -1
-        self._sock = None
+        self._sock: socket.socket | None = None
 
     def start(self):
         """Start the process.
@@ -105,7 +105,8 @@ class Launcher:
                         (os.POSIX_SPAWN_DUP2, 2, 1),
                     ],
                     setsid=True,
-                    setsigmask=(),
+                    # Blocked from its first instruction on, as it keeps them: the worker alone decides when it ends.
+                    setsigmask=signal.valid_signals(),
                     setsigdef=(signal.SIGCHLD,),
                 )
             except OSError as error:
@@ -115,7 +116,9 @@ class Launcher:
         self._sock = ours
 
     def fileno(self):
-        """Readable when `read` has news."""
+        """Readable when `read` has news; ValueError when it is closed."""
+        if self._sock is None:
+            raise ValueError("the launcher is closed")
         return self._sock.fileno()
 
     def request_shepherd(self):

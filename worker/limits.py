@@ -2,6 +2,7 @@
 
 import os
 import resource
+import select
 import time
 
 from jcq.errors import JobNotStarted
@@ -13,6 +14,9 @@ _CPU_MARGIN_S = 2
 _MEMORY_MARGIN_BYTES = 16 * 1024 * 1024
 _STACK_BYTES = 1024 * 1024
 _DESCRIPTORS = 32
+_EXEC_S = 5.0
+_EXEC_ASK_S = 0.0002
+_NAMES = {value: name for name, value in vars(resource).items() if name.startswith("RLIMIT_")}
 
 
 class Limits:
@@ -53,7 +57,7 @@ class Limits:
                 try:
                     resource.setrlimit(kind, now)
                 except (OSError, ValueError) as error:
-                    raise JobNotStarted(reason=f"limit {kind} to {exact[0]}, {exact[1]}: {error}") from None
+                    raise _refused(kind, exact, error) from None
             if now != exact:
                 self._late.append((kind, exact))
 
@@ -63,20 +67,33 @@ class Limits:
         Raises:
             JobNotStarted: the kernel refuses one.
         """
+        deadline = time.monotonic() + _EXEC_S
         while self._late:
-            kind, exact = self._late.pop()
+            kind, exact = self._late[-1]
             try:
                 resource.prlimit(pid, kind, exact)
-            except ProcessLookupError:
+            except PermissionError as error:
+                # Between the moment when exec lets the parent go on and the one when it has set the
+                # child's saved uid, the child is not the same user's; with CAP_SYS_RESOURCE nobody asks.
+                if time.monotonic() > deadline:
+                    raise _refused(kind, exact, error) from None
+                select.select([], [], [], _EXEC_ASK_S)
                 continue
+            except ProcessLookupError:
+                pass
             except (OSError, ValueError) as error:
-                raise JobNotStarted(reason=f"limit {kind} to {exact[0]}, {exact[1]}: {error}") from None
+                raise _refused(kind, exact, error) from None
+            self._late.pop()
 
     def restore(self):
         """Return to the shepherd's own limits."""
         self._late.clear()
         while self._changed:
             resource.setrlimit(*self._changed.pop())
+
+
+def _refused(kind, exact, error):
+    return JobNotStarted(reason=f"limit {_NAMES.get(kind, kind)} to {exact[0]}, {exact[1]}: {error}")
 
 
 def _has_capability(number):

@@ -11,21 +11,14 @@ class Owner:
     are root's. The real uid is taken for the instant of the spawn alone.
     """
 
-    __slots__ = ("_own_groups", "_restored", "_switch", "gid", "groups", "uid")
+    __slots__ = ("_own_groups", "_switch", "gid", "groups", "uid")
 
-    def __init__(self, spec, restored):
-        """Take `uid`, `gid`, `groups` and `root` from a run or deliver spec.
-
-        Args:
-            spec: see `worker.shepherd`.
-            restored: called after each return to root's ids: a change of the effective ids clears the
-                parent-death signal.
-        """
+    def __init__(self, spec):
+        """Take `uid`, `gid`, `groups` and `root` from a run or deliver spec, see `worker.shepherd`."""
         self.uid = spec["uid"]
         self.gid = spec["gid"]
         self.groups = spec["groups"]
         self._switch = spec["root"]
-        self._restored = restored
         self._own_groups = os.getgroups() if self._switch else ()
 
     def take(self):
@@ -55,4 +48,3 @@ class Owner:
             os.setresuid(0, 0, 0)
             os.setresgid(0, 0, 0)
             os.setgroups(self._own_groups)
-            self._restored()

@@ -39,24 +39,25 @@ _PAUSE_MAX_S = 0.25
 _SIGNALS_READ_BYTES = 4096
 
 
-def serve(sock, children_fd, null_fd, launcher_pid):
+def serve(sock, children_fd, null_fd):
     """Be a slot shepherd until told to quit or the worker is gone.
+
+    It has no parent-death signal: where cjcpw, worker and launcher are killed at one instant, it alone can still
+    tell what belonged to its job, and the end of the worker's socket tells it to kill that.
 
     Args:
         sock: the socket to the worker.
         children_fd: see `jcq.process.child_signals`.
         null_fd: /dev/null.
-        launcher_pid: the parent, with whom this process dies.
     Returns:
         The exit code: 0 when nothing of any job is left.
     """
     process.set_comm("jcq-shepherd")
     process.become_subreaper()
-    process.die_with_parent(launcher_pid)
     os.umask(IDLE_UMASK)
     os.chdir(IDLE_DIRECTORY)
     try:
-        _Shepherd(sock, children_fd, null_fd, launcher_pid).serve()
+        _Shepherd(sock, children_fd, null_fd).serve()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the worker went while it was told something
     return 1 if process.kill_descendants(_LAST_KILL_S) else 0
@@ -69,15 +70,28 @@ class _WorkerGone(Exception):
 class _Job:
     """What is known of the running job, and what is to be done to it."""
 
-    __slots__ = ("cpu_s", "ended_s", "kill_at", "maxrss_kb", "pause_s", "spawned", "status", "stopping", "stragglers")
+    __slots__ = (
+        "cpu_s",
+        "ended_s",
+        "kill_at",
+        "maxrss_kb",
+        "outlived",
+        "pause_s",
+        "spawned",
+        "status",
+        "stopping",
+        "stragglers",
+    )
 
     def __init__(self, spawned):
         self.spawned = spawned
         #: Wait status of the script's process, once it has ended.
-        self.status = None
+        self.status: int | None = None
         self.ended_s = 0.0
         self.cpu_s = 0.0
         self.maxrss_kb = 0
+        #: The script ended by itself: what is still there are stragglers.
+        self.outlived = False
         self.stragglers = 0
         self.stopping = False
         #: From this moment of the monotonic clock on, everything is killed.
@@ -91,9 +105,10 @@ class _Job:
         if pid == self.spawned.pid:
             self.status = status
             self.ended_s = time.time()
-            if not self.stopping:
+            if self.kill_at is None:
                 self.kill_at = 0.0
-        elif self.status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+                self.outlived = True
+        elif self.outlived and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             self.stragglers += 1
 
     def patience_ms(self):
@@ -107,7 +122,8 @@ class _Job:
         return pause_s * 1000
 
     def result(self):
-        """The message for the worker, less what only the shepherd knows."""
+        """How it ended, for the worker and the exit record."""
+        assert self.status is not None
         code = os.waitstatus_to_exitcode(self.status)
         return {
             "exit_code": code if code >= 0 else 128 - code,
@@ -122,11 +138,10 @@ class _Job:
 
 
 class _Shepherd:
-    def __init__(self, sock, children_fd, null_fd, launcher_pid):
+    def __init__(self, sock, children_fd, null_fd):
         self._sock = sock
         self._children_fd = children_fd
         self._null_fd = null_fd
-        self._launcher_pid = launcher_pid
         self._pid = os.getpid()
         self._limits = Limits()
         self._poll = select.poll()
@@ -153,14 +168,11 @@ class _Shepherd:
     def _tell(self, *message):
         messages.send(self._sock, message)
 
-    def _rearm(self):
-        process.die_with_parent(self._launcher_pid)
-
     # --- a job
 
     def _run(self, spec):
         try:
-            spawned = spawn(spec, Owner(spec, self._rearm), self._limits, self._null_fd)
+            spawned = spawn(spec, Owner(spec), self._limits, self._null_fd)
         except JobNotStarted as error:
             self._tell("failed", str(error))
             return
@@ -221,7 +233,7 @@ class _Shepherd:
 
     def _deliver(self, spec):
         try:
-            note = delivery.deliver(spec, Owner(spec, self._rearm), self._proceed)
+            note = delivery.deliver(spec, Owner(spec), self._proceed)
         except delivery.GivenUp:
             self._tell("stopped")
             return

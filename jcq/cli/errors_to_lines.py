@@ -7,6 +7,7 @@ import traceback
 import click
 
 from jcq.errors import JcqError
+from jcq.journal import open_log
 
 INTERRUPTED_CODE = 130
 
@@ -23,6 +24,7 @@ def run(command, root=None, argv=None):
         Ctrl-C; 1 for everything else. JCQ_DEBUG=1 shows where an unexpected error came from.
     """
     name = command.name
+    asked = " ".join([name, *(sys.argv[1:] if argv is None else argv)])
     try:
         code = command.main(argv, prog_name=name, standalone_mode=False, obj=root)
     except click.ClickException as error:
@@ -31,6 +33,7 @@ def run(command, root=None, argv=None):
     except (click.Abort, KeyboardInterrupt):
         return complain(f"{name}: interrupted", INTERRUPTED_CODE)
     except JcqError as error:
+        _say_who_asked(name, asked, error)
         return complain(f"{name}: {error}", error.exit_code)
     except BrokenPipeError:
         # `cjcls | head`: nobody reads on, which is no mistake.
@@ -38,6 +41,7 @@ def run(command, root=None, argv=None):
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
+        _say_who_asked(name, asked, error)
         return complain(f"{name}: {place}{error.strerror or error}", 1)
     except Exception as error:
         if os.environ.get("JCQ_DEBUG"):
@@ -45,6 +49,10 @@ def run(command, root=None, argv=None):
         words = " ".join(str(error).split())
         return complain(f"{name}: unexpected error: {type(error).__name__}: {words}; JCQ_DEBUG=1 shows where", 1)
     return code if isinstance(code, int) else 0
+
+
+def _say_who_asked(name, asked, error):
+    open_log(None, name).warning("refused: uid %d asked: %s: %s", os.getuid(), asked, error)
 
 
 def complain(line, code):

@@ -9,6 +9,7 @@ from jcq.cli.errors_to_lines import complain, run
 from jcq.cluster import links, stop
 from jcq.cluster.start import start
 from jcq.errors import SiteNotFound
+from jcq.journal import open_log
 from jcq.site import host_name, root_directory
 
 
@@ -24,7 +25,7 @@ def nqsstart(root, site):
     known = links.find(site or "", root)
     if known is None:
         raise SiteNotFound(site=site or host_name())
-    if not stop.resume(known.site):
+    if not stop.resume(known.site, open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw")):
         start(known.name, known.database_path, root, monitored=False, ignore_maintenance=True, warn=_warn)
 
 

@@ -31,6 +31,9 @@ class ShellSession:
             bufsize=0,
             start_new_session=True,
         )
+        assert self._shell.stdin
+        assert self._shell.stdout
+        self._commands, self._output = self._shell.stdin, self._shell.stdout
 
     def run(self, command, limit_s):
         """Run one command.
@@ -44,15 +47,15 @@ class ShellSession:
             QuickstartFailed: the shell has ended, or the command took longer.
         """
         deadline = time.monotonic() + limit_s
-        self._shell.stdin.write(f'{command}\nprintf "\\n{self._mark} %d\\n" "$?"\n'.encode())
+        self._commands.write(f'{command}\nprintf "\\n{self._mark} %d\\n" "$?"\n'.encode())
         seen = b""
         mark = f"\n{self._mark} ".encode()
         while mark not in seen or not seen.endswith(b"\n"):
             left_s = deadline - time.monotonic()
-            ready, _, _ = select.select([self._shell.stdout], [], [], max(left_s, 0))
+            ready, _, _ = select.select([self._output], [], [], max(left_s, 0))
             if not ready:
                 raise QuickstartFailed(reason=f"this took longer than {limit_s} s: {command}")
-            data = os.read(self._shell.stdout.fileno(), _CHUNK_BYTES)
+            data = os.read(self._output.fileno(), _CHUNK_BYTES)
             if not data:
                 raise QuickstartFailed(reason=f"the shell ended at: {command}")
             seen += data
@@ -62,8 +65,8 @@ class ShellSession:
 
     def close(self):
         """End the shell, and with it what it still waits for; a site that it started goes on."""
-        self._shell.stdin.close()
-        self._shell.stdout.close()
+        self._commands.close()
+        self._output.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGTERM)
         self._shell.wait()

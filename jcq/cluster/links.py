@@ -5,7 +5,7 @@ import re
 import socket
 from dataclasses import dataclass
 
-from jcq.errors import AddressNotHere, DatabaseUnusable, LinkTaken, NameNotResolved, SiteNotFound
+from jcq.errors import AddressNotHere, DatabaseUnusable, LinkTaken, NameNotResolved, NotPermitted, SiteNotFound
 from jcq.identity import SiteIdentity, read_identity
 from jcq.site import Site, hex_name, host_name, local_site, packed_address, resolv_def, resolve, short_name, spool
 
@@ -37,7 +37,7 @@ def known_sites(root):
     """Every cluster site with a link on this node, in order of the links; `KnownSite` objects.
 
     Raises:
-        PermissionError: the caller is neither root nor the owner of one of them.
+        NotPermitted: the caller is neither root nor who made one of them.
     """
     try:
         names = sorted(name for name in os.listdir(spool(root)) if _HEX_NAME.fullmatch(name))
@@ -48,11 +48,15 @@ def known_sites(root):
 
 
 def known_local(root):
-    """The local site as a `KnownSite`, or None where `jcq install --machine-id` has not made it."""
+    """The local site as a `KnownSite`, or None where `jcq install --machine-id` has not made it.
+
+    Raises:
+        NotPermitted: the caller is neither root nor who made it.
+    """
     site = local_site(root)
     if not os.path.isdir(site.database):
         return None
-    identity = read_identity(site)
+    identity = _identity(site)
     site.name = identity.name
     return KnownSite(site, identity, "")
 
@@ -157,11 +161,20 @@ def _known(root, link):
     address = _address_of(os.path.basename(link))
     site = Site(root, target, address=address)
     try:
-        identity = read_identity(site)
+        identity = _identity(site)
     except DatabaseUnusable:
         return KnownSite(site, None, link)
     site.name = identity.name
     return KnownSite(site, identity, link)
+
+
+def _identity(site):
+    try:
+        return read_identity(site)
+    except PermissionError:
+        uid = os.stat(site.database).st_uid
+        rule = f"only root and uid {uid}, which made it, may"
+        raise NotPermitted(who=f"uid {os.geteuid()}", what=f"direct the site in {site.directory}", rule=rule) from None
 
 
 def _address_of(name):

@@ -15,7 +15,7 @@ def rows(root, with_local=False):
         root: see `jcq.site.root_directory`.
         with_local: also the local site, which comes first.
     Raises:
-        PermissionError: the caller is neither root nor who made one of the sites.
+        NotPermitted: the caller is neither root nor who made one of the sites.
     """
     sites = links.known_sites(root)
     local = links.known_local(root) if with_local else None

@@ -8,11 +8,12 @@ of the same database is never touched: `-stop` on a standby is harmless.
 import os
 import signal
 import time
+from contextlib import contextmanager
 
 from jcq.cluster import control, locks, owner, record, sweep
 from jcq.cluster.daemons import ORDER
-from jcq.config import read_site_conf
-from jcq.errors import ControlFailed, NotPermitted, StopIncomplete
+from jcq.config import SiteConf, read_site_conf
+from jcq.errors import ConfigError, ControlFailed, JcqError, NotPermitted, StopIncomplete
 from jcq.process import wait_gone
 
 #: cjcpw gives up after STOP_TIMEOUT and kills; it gets this much longer to do so.
@@ -29,19 +30,24 @@ def stop(site, root, log):
     Args:
         site: the `jcq.site.Site`; its disk may be away.
         root: see `jcq.site.root_directory`.
-        log: logger.
+        log: logger; what is refused or fails is said there too.
     Returns:
         True, or False where nothing of it was running here.
     Raises:
         NotPermitted: neither root nor the uid that made the site.
         StopIncomplete: something of it is still there, or others have files open below it.
     """
+    with _logged(site, "-stop", log):
+        return _stop(site, root, log)
+
+
+def _stop(site, root, log):
     _check_permission(site, "stop it")
     if not os.path.isdir(site.database):
         return _sweep(site, root, log)
     if _runs_elsewhere(site, root):
         return False
-    limits, _ = read_site_conf(site.directory)
+    limits = _limits(site, log)
     stopped = _stop_cjcpw(site, limits, log) or _stop_daemons(site, root, limits, log)
     stopped = _sweep(site, root, log) or stopped
     _say_released(site, log)
@@ -54,24 +60,45 @@ def stop(site, root, log):
 
 def pause(site, root, log):
     """nqsstop: stop the daemons; a living cjcpw stays. Returns and raises as `stop`, and `ControlFailed`."""
-    _check_permission(site, "stop it")
-    limits, _ = read_site_conf(site.directory)
-    if _ask(site, control.PAUSE, limits.stop_timeout_s + _MARGIN_S) is None:
-        return stop(site, root, log)
-    return True
+    with _logged(site, "nqsstop", log):
+        _check_permission(site, "stop it")
+        if _ask(site, control.PAUSE, _limits(site, log).stop_timeout_s + _MARGIN_S) is None:
+            return _stop(site, root, log)
+        return True
 
 
-def resume(site):
+def resume(site, log):
     """nqsstart under a living cjcpw: start the daemons again.
 
+    Args:
+        site: the `jcq.site.Site`.
+        log: logger.
     Returns:
         Whether there is a cjcpw.
     Raises:
         ControlFailed: they could not be started, with cjcpw's reason.
     """
-    _check_permission(site, "start it")
-    limits, _ = read_site_conf(site.directory)
-    return _ask(site, control.RESUME, limits.boot_timeout_s + _MARGIN_S) is not None
+    with _logged(site, "nqsstart", log):
+        _check_permission(site, "start it")
+        return _ask(site, control.RESUME, _limits(site, log).boot_timeout_s + _MARGIN_S) is not None
+
+
+@contextmanager
+def _logged(site, what, log):
+    try:
+        yield
+    except JcqError as error:
+        log.error("site %s: %s, asked by uid %d: %s", site.name, what, os.getuid(), error)
+        raise
+
+
+def _limits(site, log):
+    """site.conf; a mistake in it is no reason not to stop."""
+    try:
+        return read_site_conf(site.directory)[0]
+    except ConfigError as error:
+        log.warning("site %s: the defaults are used: %s", site.name, error)
+        return SiteConf()
 
 
 def _ask(site, word, limit_s):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from jcq.cluster import locks, record
 from jcq.node import start_ticks
-from jcq.process import parents
+from jcq.process import descendants, parents
 
 #: Between two looks for processes that were born while others were killed.
 _PAUSE_S = 0.02
@@ -49,6 +49,10 @@ def leftovers(site, root, with_holders=True):
         why.update(dict.fromkeys(locks.holders(site), "holds the site's locks"))
     why.update({pid: f"recorded as {name}" for name, pid in record.read(site).alive(root).items()})
     why.update(dict.fromkeys(marked(site), "has the site's mark"))
+    for pid in list(why):
+        # A job may have emptied its environment; who started it still tells whose it is.
+        for below in descendants(pid):
+            why.setdefault(below, f"was started by {pid}")
     return _found(why)
 
 

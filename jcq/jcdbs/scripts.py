@@ -14,22 +14,25 @@ RETRY_WAIT_S = 300
 
 
 def transition_table():
-    """The text of the Lua table that is generated from `jcq.model.lifecycle.TRANSITIONS`."""
-    lines = [
-        f"local NOWHERE = '{lifecycle.NOWHERE}'",
-        f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
-        f"local RETRY_WAIT_S = {RETRY_WAIT_S}",
-        "local STATES = { " + ", ".join(f"{state} = true" for state in lifecycle.STATES) + " }",
-        "local TRANSITIONS = {",
+    """The Lua text that is generated from `jcq.model.lifecycle.TRANSITIONS`.
+
+    One string that is searched, not a table: a table would be built anew by every run of every script.
+    """
+    cells = [
+        f"{event}:{state}>{target}"
+        for event, row in lifecycle.TRANSITIONS.items()
+        for state, targets in row.items()
+        for target in targets
     ]
-    for event, row in lifecycle.TRANSITIONS.items():
-        cells = ", ".join(
-            f"['{state}'] = {{ " + ", ".join(f"['{target}'] = true" for target in targets) + " }"
-            for state, targets in row.items()
-        )
-        lines.append(f"  ['{event}'] = {{ {cells} }},")
-    lines.append("}")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"local NOWHERE = '{lifecycle.NOWHERE}'",
+            f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
+            f"local RETRY_WAIT_S = {RETRY_WAIT_S}",
+            f"local STATES = '{' '.join(lifecycle.STATES)}'",
+            f"local TRANSITIONS = ' {' '.join(cells)} '",
+        ]
+    )
 
 
 def load():

@@ -259,12 +259,21 @@ class Store:
 
         return Op("requests", tuple(("HGETALL", keys.request(rid)) for rid in rids), decode)
 
+    def values(self, rids, field):
+        """-> [text of one field of each request, empty where it is not set], for some thousand ids at a time."""
+        return self._script("values", (field, *rids), lambda answer: [_surrogated(text) for text in answer])
+
     def members(self, queue, state):
         """-> [rid] of one queue in one state, in order of dispatch."""
         commands = [("ZRANGE", keys.members(queue, state), 0, -1)]
         if state == lifecycle.QUEUED:
-            commands.insert(0, ("ZRANGE", keys.promoted(queue), 0, -1))
-        return Op("members", tuple(commands), lambda answers: [_text(rid) for rid in chain(*answers)])
+            # Promotion moves from the first to the second: read in this order none is missed.
+            commands.append(("ZRANGE", keys.promoted(queue), 0, -1))
+
+        def decode(answers):
+            return list(dict.fromkeys(_text(rid) for rid in chain(*reversed(answers))))
+
+        return Op("members", tuple(commands), decode)
 
     def done(self):
         """-> [rid] of the requests that have ended, the latest end last."""
@@ -407,6 +416,10 @@ def _rq_result(ended):
         return "return_value", b64encode(b"0")
     how = f"exit code {ended.exit_code}" if ended.outcome == lifecycle.EXITED else f"signal {ended.signal}"
     return "exc_string", b64encode(zlib.compress(f"request {ended.id} {ended.outcome}: {how}".encode()))
+
+
+def _surrogated(text):
+    return text.decode(errors="surrogateescape")
 
 
 def _requests(answer):

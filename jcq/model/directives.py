@@ -114,28 +114,29 @@ def _behind_marker(line):
 
 def _words(flags, number):
     words = []
-    word = None
+    word = ""
+    inside = False
     quote = ""
     for character in flags.decode("utf-8", "surrogateescape"):
         if quote:
             if character == quote:
                 quote = ""
             else:
-                word.append(character)
+                word += character
         elif character in "'\"":
             quote = character
-            word = [] if word is None else word
+            inside = True
         elif character == "#":
             break
         elif character.isspace():
-            if word is not None:
-                words.append("".join(word))
-            word = None
+            if inside:
+                words.append(word)
+            word, inside = "", False
         else:
-            word = [] if word is None else word
-            word.append(character)
+            word += character
+            inside = True
     if quote:
         raise UsageError(reason=f"script line {number}: the quote {quote} is not closed")
-    if word is not None:
-        words.append("".join(word))
+    if inside:
+        words.append(word)
     return words

@@ -36,7 +36,8 @@ class Keyword:
     @property
     def shortest(self):
         """Length of the documented shortest form."""
-        return len(re.match(r"[A-Z_]*", self.text).group().rstrip("_"))
+        capitals = re.split(r"[a-z]", self.text, maxsplit=1)[0]
+        return len(capitals.rstrip("_"))
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Part:
     @property
     def name(self):
         """Under which the value stands in `Command.values`."""
-        return self.kind.removesuffix("_or_none") or self.keyword.name
+        if self.keyword and not self.kind:
+            return self.keyword.name
+        return self.kind.removesuffix("_or_none")
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def parse(line):
 
 
 def _read_keywords(tokens):
-    path = ()
+    path: tuple[str, ...] = ()
     while True:
         choices = next_keywords(path)
         form = form_of(path)
@@ -278,7 +281,7 @@ def completions(line):
     """
     words = line.split()
     unfinished = words.pop().lower() if words and not line[-1].isspace() else ""
-    path = ()
+    path: tuple[str, ...] = ()
     for word in words:
         choices = next_keywords(path)
         if not choices:

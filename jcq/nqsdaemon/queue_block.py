@@ -63,8 +63,7 @@ def queue_block(queue, site_name):
     mark = ";  PIPEONLY" if queue.pipeonly else ""
     counts = "  ".join(f"{queue.counts.get(state, 0):>3} {word};" for word, state in _COUNTS[queue.type])
     return (
-        f"{queue.name}@{site_name};  type={queue.type};  [{first}, {second}];  pri={queue.priority}{mark}\n"
-        f" {counts}\n"
+        f"{queue.name}@{site_name};  type={queue.type};  [{first}, {second}];  pri={queue.priority}{mark}\n {counts}\n"
     )
 
 

@@ -7,7 +7,7 @@ local name = ARGV[4]
 local enabled = redis.call('HGET', k_queue(name), 'enabled')
 if not enabled then return fail('NOQUEUE', name) end
 if enabled == '1' then return fail('ENABLED', name) end
-for state in pairs(STATES) do
+for state in string.gmatch(STATES, '%S+') do
   if redis.call('EXISTS', k_in(name, state)) == 1 then return fail('NOTEMPTY', name) end
 end
 if redis.call('EXISTS', k_promoted(name)) == 1 then return fail('NOTEMPTY', name) end

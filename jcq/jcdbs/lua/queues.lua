@@ -7,7 +7,7 @@ for _, name in ipairs(names) do
   local attributes = redis.call('HGETALL', k_queue(name))
   if #attributes == 0 then return fail('NOQUEUE', name) end
   local counts = {}
-  for state in pairs(STATES) do
+  for state in string.gmatch(STATES, '%S+') do
     local n = redis.call('ZCARD', k_in(name, state))
     if state == 'QUEUED' then n = n + redis.call('ZCARD', k_promoted(name)) end
     counts[#counts + 1] = state

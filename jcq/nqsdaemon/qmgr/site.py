@@ -16,11 +16,6 @@ from jcq.nqsdaemon.requestid import is_this_site
 _PASSED_ON = ("HOME", "JCQ_ROOT", "LANG", "PATH", "TZ")
 
 
-def who(call):
-    """The caller, as messages and logs name it."""
-    return call.user or f"uid {call.uid}"
-
-
 class Refusals(Exception):
     """Some of several requests could not be acted on; `errors` has why, one each."""
 
@@ -80,7 +75,8 @@ def _account_exists(name):
 def _requests(order):
     def change(values, call, desk):
         """Act on each request as an operator, whoever owns it. Raises Refusals for those that could not be."""
-        errors, tried, ops = [], [], []
+        errors: list[JcqError] = []
+        tried, ops = [], []
         for wanted in values["requests"]:
             if wanted.site and not is_this_site(wanted.site, desk.identity):
                 errors.append(NoSuchRequest(detail=f"{wanted.seq}.{wanted.site}"))
@@ -101,7 +97,7 @@ def _requests(order):
 
 
 def _hold(rid, call, desk):
-    return desk.store.hold(rid, f"held by {who(call)}", -1, desk.now())
+    return desk.store.hold(rid, f"held by {call.who}", -1, desk.now())
 
 
 def _release(rid, call, desk):
@@ -118,7 +114,7 @@ def shutdown(values, call, desk):
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
     pid = os.posix_spawn(sys.executable, argv, environment, file_actions=null, setsid=True)
-    desk.log.info("qmgr: shutdown by %s (uid %d): cjcpw -stop is pid %d", who(call), call.uid, pid)
+    desk.log.info("qmgr: shutdown by %s (uid %d): cjcpw -stop is pid %d", call.who, call.uid, pid)
     if "seconds" in values:
         return ["the grace time is FORCEKILL_TIME of site.conf, not the seconds given here"]
     return []

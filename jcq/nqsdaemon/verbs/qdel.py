@@ -1,7 +1,7 @@
 """The verb qdel: delete requests that do not run; signal those that do, where -k or -signo asks for it.
 
-A request belongs to its owner; operators and managers may act on anyone's, and with `-u user` on that
-user's only. `-k`, `-9` and `-15` ask for an end, so they delete a request that does not run yet; any
+A request belongs to its owner; operators and managers may act on anyone's, and with `-u user`, a login name
+or uid, on that user's only. `-k`, `-9` and `-15` ask for an end, so they delete a request that does not run yet; any
 other signal is for a running one, and is refused where there is none. Messages: nqs-facts.md section 4
 (MEM-lo); what was done goes to standard output, what was not to standard error.
 """
@@ -33,9 +33,8 @@ def handle(call, desk):
         Reply: a line for each; code 1 when one of them was not deleted or signalled, the others were.
     """
     values, operands = parse(QDEL, call.args)
-    operator = yield from desk.may_operate(call)
     user = values.get("user")
-    if user is not None and not operator:
+    if user is not None and not (yield from desk.may_operate(call)):
         raise NotPermitted(who=call.who, what="use -u", rule="only an operator may")
     signum = _SIGKILL if "kill" in values else values.get("signal", 0)
     # All ids are read before the first is touched: a typing error deletes nothing.
@@ -45,7 +44,7 @@ def handle(call, desk):
         try:
             if rid is None:
                 raise NoSuchRequest(detail=shown)
-            done = yield from _act(rid, shown, signum, user, -1 if operator else call.uid, desk)
+            done = yield from _act(rid, shown, signum, user, call, desk)
             out.append(f"Request {shown} {done}\n")
         except (NoSuchRequest, NotOwner, UsageError, WrongState) as error:
             err.append(f"{error}\n")
@@ -54,15 +53,20 @@ def handle(call, desk):
     return Reply(1 if err else 0, out="".join(out), err="".join(err))
 
 
-def _act(rid, shown, signum, user, uid, desk):
+def _act(rid, shown, signum, user, call, desk):
     """Do it to one request; returns what was done, as the end of a sentence."""
+    uid = call.uid
     for tries_left in range(_TRIES - 1, -1, -1):
         try:
             request = yield desk.store.request(rid)
         except NoSuchRequest:
             raise NoSuchRequest(detail=shown) from None
-        if (uid != -1 and request.uid != uid) or (user is not None and request.user != user):
+        if user is not None and user not in (request.user, str(request.uid)):
             raise NotOwner(detail=shown)
+        if uid not in (-1, request.uid):
+            if not (yield from desk.may_operate(call)):
+                raise NotOwner(detail=shown)
+            uid = -1
         if request.state == lifecycle.RUNNING and signum:
             order, done = desk.store.kill(rid, uid, signum, desk.now()), "has been signalled."
         elif request.state in _WHY_NOT:

@@ -51,9 +51,9 @@ def handle(call, desk):
 def _carry_out(command, call, desk):
     role = yield from desk.role(call)
     if command.right not in _RIGHTS[role]:
-        raise NotPermitted(who=site.who(call), what=f"use {command.verb}", rule=f"only a {command.right} may")
+        raise NotPermitted(who=call.who, what=f"use {command.verb}", rule=f"only a {command.right} may")
     if command.verb in _SHOWS:
         return Reply(0, out=(yield from _SHOWS[command.verb](command.values, call, desk)))
     notes = yield from _ACTIONS[command.verb](command.values, call, desk)
-    desk.log.info("qmgr: %s (uid %d): %s", site.who(call), call.uid, call.args[0].strip())
+    desk.log.info("qmgr: %s (uid %d): %s", call.who, call.uid, call.args[0].strip())
     return Reply(0, out=complete(notes))

@@ -1,12 +1,13 @@
 """The verb qstat: queues with their counts, and requests.
 
-Without an option the caller's own requests are listed, with -u a user's, with -a everyone's: what
+Without an option the caller's own requests are listed, with -u a user's (login name or uid), with -a everyone's: what
 stands in a queue is no secret in NQS, while scripts and environments are never shown. Counts are
 always those of all users. An operand is a queue, or a request id, which shows that request, also
 when it has ended and is still retained; with requests only, no queue is shown. What is not found
 is one line on standard error and code 1, and the rest is shown.
 
-Requests are read some hundred at a time, so that others are served while someone lists 100,000.
+Requests are read some hundred at a time, so that others are served while someone lists 100,000; of those
+that are not to be shown only the owner is read, which takes a tenth of the time.
 """
 
 import json
@@ -20,7 +21,9 @@ from jcq.nqsdaemon.request_lines import HEADER, long_form, short_line
 from jcq.nqsdaemon.requestid import find_rid, is_this_site
 from jcq.options import QSTAT, parse
 
+#: Whole requests, and owners, that are read in one turn of the loop: each some 20 ms of its time.
 _CHUNK = 250
+_OWNERS_CHUNK = 2000
 
 #: Read in the order of a life, so that a request that moves on meanwhile is found twice, not never.
 _READ_ORDER = tuple(state for state in lifecycle.STATES if state != lifecycle.DONE)
@@ -44,7 +47,7 @@ def handle(call, desk):
         Reply: text, or JSON (`jcq.nqsdaemon.qstat_json`); code 1 if an operand was not found.
     """
     values, operands = parse(QSTAT, call.args)
-    err = []
+    err: list[str] = []
     names, rids = _sort_operands(operands, desk, err)
     queues = []
     if names or not operands:
@@ -109,12 +112,12 @@ def _queues(names, desk, err):
 
 
 def _wanted(values, call):
-    """Whether to list a request."""
+    """Whose requests to list: (field of Request, its value as text), or None for everyone's."""
     if "user" in values:
-        return lambda request: request.user == values["user"]
+        return ("uid" if values["user"].isdigit() else "user"), values["user"]
     if "all" in values:
-        return lambda request: True
-    return lambda request: request.uid == call.uid
+        return None
+    return "uid", str(call.uid)
 
 
 def _form(values, call):
@@ -136,14 +139,29 @@ def _listing(queue, wanted, form, desk):
         if isinstance(rids, JcqError):
             raise rids
         by_state[state] = rids
-    rids = list(dict.fromkeys(rid for state in _SHOWN_ORDER for rid in by_state[state]))
+    rids = dict.fromkeys(rid for state in _SHOWN_ORDER for rid in by_state[state])
+    places = list(enumerate(rids, 1))
+    if wanted is not None:
+        places = yield from _owned(places, wanted, desk)
     lines = []
-    for start in range(0, len(rids), _CHUNK):
-        requests = yield desk.store.requests(rids[start : start + _CHUNK])
-        for position, request in enumerate(requests, start + 1):
-            if request is not None and request.state != lifecycle.DONE and wanted(request):
+    for start in range(0, len(places), _CHUNK):
+        chunk = places[start : start + _CHUNK]
+        requests = yield desk.store.requests([rid for _, rid in chunk])
+        for (position, _), request in zip(chunk, requests, strict=True):
+            if request is not None and request.state != lifecycle.DONE:
                 lines.append(form(position, request))
     return lines
+
+
+def _owned(places, wanted, desk):
+    """Those of [(position, rid)] whose request has this owner."""
+    field, owner = wanted
+    owned = []
+    for start in range(0, len(places), _OWNERS_CHUNK):
+        chunk = places[start : start + _OWNERS_CHUNK]
+        found = yield desk.store.values([rid for _, rid in chunk], field)
+        owned += [place for place, value in zip(chunk, found, strict=True) if value == owner]
+    return owned
 
 
 def _by_id(rids, form, desk, err):

@@ -1,0 +1,20 @@
+"""The skips that are allowed, each with the reason that it prints; `--strict-skips` fails on any other."""
+
+import os
+import re
+
+#: Reasons of tests that cannot run here and are covered by another run of `.ci/run`.
+NEEDS_ROOT = "needs root: users of its own and private mounts"
+NEEDS_ORDINARY_USER = "needs an ordinary user: root may do everything"
+#: Reasons of tests that need what a machine may lack.
+NEEDS_REDIS = "needs a redis-server of the system, 6.2 or newer"
+NEEDS_SBATCH = "needs sbatch on this machine"
+
+_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH)
+_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH)
+
+
+def allowed(reason):
+    """Whether a test may be skipped for this reason when run as this user."""
+    text = re.sub(r"^Skipped: ", "", reason)
+    return text.startswith(_ROOT if os.geteuid() == 0 else _ORDINARY)
