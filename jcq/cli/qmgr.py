@@ -12,6 +12,8 @@ import sys
 import click
 
 from jcq import client, site
+from jcq.cli import errors_to_lines
+from jcq.cli.errors_to_lines import complain
 from jcq.errors import JcqError, SiteNotRunning, SiteUnknown, UsageError
 from jcq.model.qmgr_grammar import completions, continues, join_lines, parse
 from jcq.model.qmgr_help import help_text
@@ -19,7 +21,6 @@ from jcq.model.qmgr_help import help_text
 PROMPT = "Mgr: "
 #: Of a line that goes on; our own choice.
 PROMPT_MORE = "Mgr> "
-INTERRUPTED_CODE = 130
 
 
 @click.command(
@@ -35,11 +36,12 @@ def qmgr(root, command):
     Without COMMAND, commands are read from standard input; from a terminal, with a prompt.
     """
     session = Session(root)
-    if command:
-        return session.run(" ".join(command))
-    if sys.stdin is not None and sys.stdin.isatty():
-        return _interactive(session)
-    return _script(session)
+    try:
+        if command:
+            return session.run(" ".join(command))
+        return _interactive(session) if sys.stdin.isatty() else _script(session)
+    except SiteUnknown as error:
+        return complain(f"Qmgr(FATAL): {error}", error.exit_code)
 
 
 def main(root=None):
@@ -48,21 +50,7 @@ def main(root=None):
     Args:
         root: the root that an installed command carries, or None.
     """
-    try:
-        code = qmgr.main(prog_name="qmgr", standalone_mode=False, obj=root)
-    except click.ClickException as error:
-        return _complain(f"qmgr: {error.format_message()}", 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _complain("qmgr: interrupted; what was asked last may or may not have been done", INTERRUPTED_CODE)
-    except SiteUnknown as error:
-        return _complain(f"Qmgr(FATAL): {error}", error.exit_code)
-    except JcqError as error:
-        return _complain(f"qmgr: {error}", error.exit_code)
-    except BrokenPipeError:
-        # `qmgr show queue | head`: nobody reads on, which is no mistake.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    return code if isinstance(code, int) else 0
+    return errors_to_lines.run(qmgr, root)
 
 
 class Session:
@@ -96,7 +84,7 @@ class Session:
                 sys.stdout.write(help_text(command.values.get("topic", ())))
                 return 0
         except UsageError as error:
-            return _complain(f"qmgr: {where}{error}", error.exit_code)
+            return complain(f"qmgr: {where}{error}", error.exit_code)
         if command.verb == "exit":
             self.ended = True
             return 0
@@ -104,7 +92,7 @@ class Session:
         sys.stdout.write(out)
         sys.stdout.flush()
         for text in err.splitlines():
-            _complain(f"qmgr: {where}{text.removeprefix('qmgr: ')}" if where else text, code)
+            complain(f"qmgr: {where}{text.removeprefix('qmgr: ')}" if where else text, code)
         return code
 
     def _site(self):
@@ -115,18 +103,17 @@ class Session:
 
 def _script(session):
     worst = 0
-    stream = sys.stdin.buffer if sys.stdin is not None else ()
-    lines = (raw.decode("utf-8", "surrogateescape") for raw in stream)
+    lines = (raw.decode("utf-8", "surrogateescape") for raw in sys.stdin.buffer)
     for number, line, whole in join_lines(lines):
         where = f"line {number}: "
         if not whole:
-            return max(worst, _complain(f"qmgr: {where}the last line ends with \\, but no line follows", 2))
+            return max(worst, complain(f"qmgr: {where}the last line ends with \\, but no line follows", 2))
         try:
             worst = max(worst, session.run(line, where))
         except SiteUnknown:
             raise
         except JcqError as error:
-            return max(worst, _complain(f"qmgr: {where}{error}; what follows was not tried", error.exit_code))
+            return max(worst, complain(f"qmgr: {where}{error}; what follows was not tried", error.exit_code))
         if session.ended:
             break
     return worst
@@ -148,7 +135,7 @@ def _interactive(session):
         try:
             code = session.run(line)
         except SiteNotRunning as error:
-            code = _complain(f"qmgr: {error}", error.exit_code)
+            code = complain(f"qmgr: {error}", error.exit_code)
     return code
 
 
@@ -172,13 +159,6 @@ def _set_up_editing():
     readline.set_completer(complete)
     readline.set_completer_delims(" \t=(),")
     readline.parse_and_bind("tab: complete")
-
-
-def _complain(line, code):
-    sys.stdout.flush()
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-    return code
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class Supervisor:
         self._late = states.START_LATE
         self._waiting: list[tuple[control.Asker, str]] = []
         self._detached = False
+        #: The epoch while its jcdbs has not answered yet, else 0.
+        self._unanswered = 0
         self._events: deque[tuple[str, object]] = deque()
         self._selector = selectors.DefaultSelector()
         self._askers: control.Askers | None = None
@@ -168,6 +170,7 @@ class Supervisor:
             return
         if server.ping(self.site, self._ownership.epoch) == "up":
             self._await(None)
+            self._unanswered = 0
             server.link_socket(self.site, self._ownership.epoch)
             self._is_ready(daemon)
 
@@ -191,7 +194,7 @@ class Supervisor:
     def do_start_first(self, _detail=None):
         """A new epoch, and the first daemon."""
         self._within(self._limits.boot_timeout_s, states.START_LATE)
-        number = self._ownership.next_epoch()
+        number = self._unanswered = self._ownership.next_epoch()
         self._log.info("site %s: starting, epoch %d, %s", self.site.name, number, self._ownership.server_version)
         self._start(daemons.ORDER[0])
 
@@ -314,6 +317,9 @@ class Supervisor:
         self._events = deque(asked)
         if left:
             self._log.error("site %s: SIGKILL does not end %s", self.site.name, left)
+        elif self._unanswered:
+            epoch.discard(self.site, self._unanswered)
+            self._unanswered = 0
         self._ownership.forget(*daemons.ORDER)
         return left
 

@@ -76,6 +76,19 @@ def prune(site, kept=KEPT):
             shutil.rmtree(os.path.join(site.database, name), ignore_errors=True)
 
 
+def discard(site, epoch):
+    """Remove an epoch in which jcdbs never answered: nothing was acknowledged in it, and its source is still there.
+
+    The server's last log is kept as `log/jcdbs.log`, so that a start that fails again and again fills no disk.
+    """
+    try:
+        os.replace(os.path.join(epoch_directory(site, epoch), "jcdbs.log"), site.path("log", "jcdbs.log"))
+    except FileNotFoundError:
+        pass
+    shutil.rmtree(epoch_directory(site, epoch), ignore_errors=True)
+    _remove(socket_of(site, epoch))
+
+
 def _copy_data(site, source, target):
     """Copy `appendonlydir`, again until its manifest was the same before and after."""
     old, new = os.path.join(source, DATA), os.path.join(target, DATA)

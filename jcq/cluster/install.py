@@ -56,7 +56,7 @@ def lay(root):
     for place, (module, flags) in COMMANDS.items():
         path = os.path.join(root, place)
         links.make_spool(os.path.dirname(path))
-        write_durably(path, _text(module, flags, root).encode(), 0o755)
+        _write_if_changed(path, _text(module, flags, root).encode())
         laid.append(path)
     rc = os.path.join(root, "usr", "lib", "nqs", "rc")
     links.make_spool(rc)
@@ -88,6 +88,16 @@ def ensure_local_site(machine_id, root, say):
     if local.identity.machine_id != machine_id:
         raise MachineIdDiffers(found=local.identity.machine_id, machine_id=machine_id)
     return False
+
+
+def _write_if_changed(path, data):
+    try:
+        with open(path, "rb") as file:
+            if file.read() == data and os.stat(path).st_mode & 0o777 == 0o755:
+                return
+    except FileNotFoundError:
+        pass
+    write_durably(path, data, 0o755)
 
 
 def _text(module, flags, root):

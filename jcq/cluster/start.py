@@ -91,7 +91,13 @@ def _run(site, identity, root, conf, limits, log, monitored, maintenance):
     set_comm("cjcpw")
     become_subreaper()
     os.umask(0o077)
-    ownership = acquire(site, root, conf, log, monitored)
+    # A resident process keeps no directory busy.
+    os.chdir("/")
+    try:
+        ownership = acquire(site, root, conf, log, monitored)
+    except OSError as error:
+        # A full or read-only disk: failing over does not mend it.
+        raise DatabaseUnusable(site=site.name, reason=str(error)) from error
     if maintenance and not monitored:
         # Nothing to start, and nobody who stays.
         log.info("site %s: maintenance=ON, cjcpw -c starts nothing", site.name)

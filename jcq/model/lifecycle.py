@@ -23,7 +23,7 @@ STATES = (ARRIVING, WAITING, HELD, QUEUED, ROUTING, DEPARTING, RUNNING, EXITING,
 NOWHERE = "-"
 
 #: event -> {state it may happen in: states it may lead to}. What is not here is refused.
-TRANSITIONS = {
+TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
     # A user hands a request in.
     "submit": {NOWHERE: (HELD, WAITING, QUEUED)},
     # Its time has come, or a retry's.

@@ -116,7 +116,7 @@ def _to_text(value):
     return repr(value) if isinstance(value, float) else str(value)
 
 
-_CONVERTERS = {"int": int, "float": float, "str": str, "bool": lambda text: text == "1"}
+_CONVERTERS: dict = {"int": int, "float": float, "str": str, "bool": lambda text: text == "1"}
 _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }

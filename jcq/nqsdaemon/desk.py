@@ -2,7 +2,15 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from logging import Logger
+
+from jcq.config import DaemonConf
+from jcq.identity import SiteIdentity
+from jcq.jcdbs.store import Store
+from jcq.nqsdaemon.spool import Spool
+from jcq.site import Site
 
 
 @dataclass(frozen=True)
@@ -16,15 +24,16 @@ class Ended:
 class Desk:
     """One per daemon, shared by all handlers."""
 
-    store: object
-    site: object
-    identity: object
-    conf: object
-    spool: object
-    log: object
+    store: Store
+    site: Site
+    identity: SiteIdentity
+    conf: DaemonConf
+    spool: Spool
+    log: Logger
     #: Greatest sequence number that was given out. nqsdaemon is the only one who does.
     seq: int
-    now: object = field(default=time.time)
+    #: Seconds since 1970.
+    now: Callable[[], float] = time.time
 
     def next_seq(self):
         """A new sequence number."""

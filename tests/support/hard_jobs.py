@@ -26,14 +26,15 @@ while read -r epoch pid start kind; do
   [ "$1" != Z ] && [ "${{20}}" = "$start" ] && echo "$pid $kind" >> {directory}/$QSUB_REQID.overlap
 done < "$ledger"
 own=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)
-sh {stay} "$ledger" $JCQ_EPOCH child &
-setsid sh {stay} "$ledger" $JCQ_EPOCH session &
-(env -i /usr/bin/setsid /bin/sh -c '/bin/sh "$@" & exit' sh {stay} "$ledger" $JCQ_EPOCH forked-twice) &
-(exec env -i /usr/bin/setsid /bin/sh -c 'exec 0<&- 1>&- 2>&-; /bin/sh "$@" & exit' \\
-  sh {stay} "$ledger" $JCQ_EPOCH closed) &
 echo "$JCQ_EPOCH $$ $own script" >> "$ledger"
 """
-KINDS = frozenset({"script", "child", "session", "forked-twice", "closed"})
+#: What a job leaves besides its script -> how it is started.
+_HELPERS = {
+    "child": "sh {stay} {arguments} &\n",
+    "session": "setsid sh {stay} {arguments} &\n",
+    "forked-twice": """(env -i /usr/bin/setsid /bin/sh -c '/bin/sh "$@" & exit' sh {stay} {arguments}) &\n""",
+    "closed": """(env -i /usr/bin/setsid /bin/sh -c 'exec 0<&- 1>&- 2>&-; /bin/sh "$@" & exit' sh {stay} {arguments}) &\n""",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Member:
     epoch: int
     pid: int
     start_ticks: int
-    #: One of `KINDS`.
+    #: `script`, or one of `_HELPERS`.
     kind: str
 
     @property
@@ -59,8 +60,10 @@ class HardJobs(Gate):
     twice with an empty environment, and the same with all descriptors closed.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory, kinds=tuple(_HELPERS)):
+        """`directory` as for `Gate`; `kinds`: names of `_HELPERS`."""
         super().__init__(directory)
+        self.kinds = frozenset({"script", *kinds})
         self._stay = os.path.join(directory, "stay")
         with open(self._stay, "w", encoding="ascii") as file:
             file.write(_STAY)
@@ -68,7 +71,11 @@ class HardJobs(Gate):
     def script(self, label="job", work="", exit_code=0):
         """See `Gate.script`."""
         first, rest = super().script(label, work, exit_code).split("\n", 1)
-        return f"{first}\n{_PRELUDE.format(directory=self.directory, stay=self._stay)}{rest}"
+        prelude = _PRELUDE.format(directory=self.directory)
+        for kind in sorted(self.kinds - {"script"}):
+            arguments = f'"$ledger" $JCQ_EPOCH {kind}'
+            prelude += _HELPERS[kind].format(stay=self._stay, arguments=arguments)
+        return f"{first}\n{prelude}{rest}"
 
     def members(self, request_id=None, epoch=None):
         """Every process that introduced itself, of one request, of one epoch."""
@@ -90,7 +97,7 @@ class HardJobs(Gate):
         """Wait until every process of these requests lives."""
 
         def all_there():
-            return all({member.kind for member in self.living(request_id)} == KINDS for request_id in request_ids)
+            return all({member.kind for member in self.living(request_id)} == self.kinds for request_id in request_ids)
 
         wait_until(all_there, limit_s, lambda: f"{self.living()}\n{describe()}")
 

@@ -252,10 +252,9 @@ class Node:
             except ProcessLookupError:
                 continue
         wait_until(lambda: not self.left_over(), 10, lambda: processes.table(self.left_over()))
-        if troubles and not failed:
-            logs = "\n".join(site.log_text() for site in self.sites)
-            raise AssertionError("\n".join([*troubles, logs]))
+        logs = [site.log_text() for site in self.sites] if troubles else []
         shutil.rmtree(self.scratch)
+        assert failed or not troubles, "\n".join([*troubles, *logs])
 
 
 class SiteHarness:

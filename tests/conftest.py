@@ -1,0 +1,82 @@
+"""Scrub the environment first; then the fixtures and the list of skips that every test shares."""
+
+import os
+
+# Before anything else is imported: no variable of the person at the keyboard may reach a test.
+for _name in list(os.environ):
+    if _name.startswith(("NQS_", "JCQ_", "QSUB_")):
+        del os.environ[_name]
+
+import sys
+import tempfile
+
+import hypothesis
+import pytest
+
+from support import skips
+from support.harness import BIN, Node
+from support.namespace import Namespace
+from support.users import NAMED, group_lines, passwd_lines
+
+# No example is kept between runs, for the checkout may not be writable, and no test has a time limit of its own.
+hypothesis.settings.register_profile("jcq", database=None, deadline=None)
+hypothesis.settings.load_profile("jcq")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--strict-skips", action="store_true", help="fail on a skip that support/skips.py does not list")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason=skips.NEEDS_ROOT))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    if not session.config.getoption("--strict-skips"):
+        return
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not skips.allowed(reason):
+            reporter.write_line(f"skip that is not allowed: {report.nodeid}: {reason}", red=True)
+            session.exitstatus = 1
+
+
+@pytest.fixture
+def node():
+    """A scratch node with no site."""
+    with Node() as made:
+        yield made
+
+
+@pytest.fixture
+def local_site():
+    """The local site of a scratch node, running."""
+    with Node() as made:
+        yield made.local_site().start()
+
+
+@pytest.fixture
+def cluster_site():
+    """A cluster site `testsite` of a scratch node, running."""
+    with Node() as made:
+        yield made.cluster_site().start()
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    """A mount namespace with alice and bob; tests that use it are marked `root`."""
+    import jcq
+
+    scratch = os.path.realpath(tempfile.mkdtemp(prefix="jcq-namespace-"))
+    os.chmod(scratch, 0o755)
+    visible = [sys.base_prefix, sys.prefix, BIN, os.path.dirname(os.path.dirname(jcq.__file__))]
+    homes = [(user.name, user.uid, user.gid) for user in NAMED]
+    lines = passwd_lines(os.path.join(scratch, "home")), group_lines()
+    made = Namespace(scratch, *lines, homes, visible)
+    yield made
+    made.close()
+    os.rmdir(scratch)

@@ -1,0 +1,235 @@
+"""qmgr as people use it: at a prompt, as arguments, as a script; and without a site to talk to."""
+
+import os
+import pty
+import re
+import select
+import termios
+
+import pytest
+
+from support.waiting import wait_until
+
+COMPLETE = "NQS manager[TCML_COMPLETE  ]: Transaction complete at local host.\n"
+
+
+@pytest.fixture(scope="module")
+def site():
+    """A cluster site for all tests here; each makes queues of its own name."""
+    from support.harness import Node
+
+    with Node() as node:
+        yield node.cluster_site().start()
+
+
+# --- as arguments ----------------------------------------------------------------------------
+
+
+def test_one_command_as_arguments_in_any_cut(site):
+    assert site.run("qmgr", "create", "batch_queue", "words", "priority=3").ok() == COMPLETE
+    assert site.run("qmgr", "ENA QUEUE words").ok() == COMPLETE
+    shown = " ".join(site.run("qmgr", "show", "queue", "words").ok().split())
+    assert shown.startswith("words@testsite; type=BATCH; [ENABLED, STOPPED]; pri=3 0 exit; 0 run;")
+
+
+def test_what_show_queue_says_is_what_qstat_says(site):
+    def squeezed(text):
+        return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+    assert squeezed(site.run("qmgr", "show queue").ok()) == squeezed(site.run("qstat").ok())
+    assert squeezed(site.run("qmgr", "show long queue").ok()) == squeezed(site.run("qstat", "-x").ok())
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("delete queue nosuch", 1, ["NQS manager[TCML_NOSUCHQUE ]: ", "nosuch"]),
+        ("set data_limit = (2gb) batch", 2, ["qmgr: set data_limit is not supported by this version of jcq"]),
+        ("set priority = 64 batch", 2, ["qmgr: set priority: ", "from 0 to 63"]),
+        ("create pipe_queue p dest=batch@elsewhere", 2, ["qmgr: ", "another machine"]),
+    ],
+)
+def test_a_refusal_is_one_line_with_its_exit_code(site, line, code, words):
+    text = site.run("qmgr", line).refused(*words, exit_code=code)
+    assert text.startswith(words[0])
+
+
+def test_refusals_and_changes_are_in_the_log_with_who_asked(site):
+    site.run("qmgr", "delete queue nosuch").refused()
+    site.run("qmgr", "create batch_queue logged").ok()
+    log = site.log_text()
+    assert re.search(r"refused root.* qmgr 'delete queue nosuch'", log) or os.geteuid() != 0
+    assert re.search(r"refused .*\(uid \d+, pid \d+\): qmgr 'delete queue nosuch'", log)
+    assert re.search(r"qmgr: .*\(uid \d+\): create batch_queue logged", log)
+
+
+# --- as a script -----------------------------------------------------------------------------
+
+
+def test_a_script_goes_on_after_a_failure_and_names_its_line(site):
+    script = (
+        "# queues of the night\n"
+        "\n"
+        "Create Batch_queue night \\\n"
+        "  PRiority = 10 \\\n"
+        "  Run_limit= 3   # three\n"
+        "enable queue nihgt\n"
+        "enable queue night\n"
+        "set nonsense\n"
+        "start queue night\n"
+    )
+    result = site.run("qmgr", stdin=script)
+    assert result.exit_code == 2
+    assert result.out == COMPLETE * 3
+    first, second = result.err.splitlines()
+    assert first.startswith("qmgr: line 6: NQS manager[TCML_NOSUCHQUE ]: ")
+    assert second.startswith("qmgr: line 8: set: unknown word 'nonsense'")
+    (queue,) = site.qstat("night")["queues"]
+    assert (queue["enabled"], queue["started"], queue["run_limit"], queue["priority"]) == (True, True, 3, 10)
+
+
+def test_the_exit_code_of_a_refusal_alone_is_1_and_of_a_good_script_0(site):
+    assert site.run("qmgr", stdin="show queue\nenable queue nosuch\nshow queue\n").exit_code == 1
+    assert site.run("qmgr", stdin="show queue\n\n# done").exit_code == 0
+    assert site.run("qmgr", stdin="").exit_code == 0
+
+
+def test_exit_ends_a_script(site):
+    assert site.run("qmgr", stdin="show queue batch\nexit\nset nonsense\n").exit_code == 0
+
+
+def test_a_script_that_ends_in_the_middle_of_a_line_is_refused(site):
+    result = site.run("qmgr", stdin="create batch_queue half \\")
+    result.refused("line 1", "no line follows", exit_code=2)
+    site.run("qstat", "half").refused()
+
+
+def test_a_script_of_garbage_is_refused_line_by_line(site):
+    result = site.run("qmgr", stdin=b"\xff\xfe\x00\nshow queue batch\n" + b"x" * 20_000 + b"\n")
+    assert result.exit_code == 2
+    assert "batch@testsite" in result.out
+    assert [line.split(": ")[1] for line in result.err.splitlines()] == ["line 1", "line 3"]
+    assert "Traceback" not in result.err
+
+
+# --- at a prompt -----------------------------------------------------------------------------
+
+
+class Terminal:
+    """qmgr at a pseudo-terminal."""
+
+    def __init__(self, site):
+        self._master, slave = pty.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
+        env = {"NQS_SITE": site.name, "TERM": "dumb"}
+        self.child = site.node.popen(site.node.argv("qmgr"), stdin=slave, stdout=slave, stderr=slave, env=env)
+        os.close(slave)
+        self.text = ""
+
+    def type(self, text):
+        os.write(self._master, text.encode())
+
+    def wait_for(self, words, limit_s=20):
+        """Read until `words` have been printed; returns what came before them, and forgets both."""
+
+        def seen():
+            while select.select([self._master], [], [], 0)[0]:
+                try:
+                    self.text += os.read(self._master, 4096).decode()
+                except OSError:
+                    break
+            return words in self.text
+
+        wait_until(seen, limit_s, lambda: f"{words!r} is missing in {self.text!r}")
+        before, _, self.text = self.text.partition(words)
+        return before
+
+    def close(self):
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal(site):
+    made = Terminal(site)
+    yield made
+    made.close()
+
+
+def test_a_session_at_the_prompt(terminal):
+    terminal.wait_for("Mgr: ")
+    terminal.type("sh q batch\n")
+    assert "'sh' is ambiguous: show, shutdown" in terminal.wait_for("Mgr: ")
+    terminal.type("show q batch\n")
+    assert "batch@testsite" in terminal.wait_for("Mgr: ")
+    terminal.type("show \\\n")
+    terminal.wait_for("Mgr> ")
+    terminal.type("queue guilb_def\n")
+    assert "type=PIPE" in terminal.wait_for("Mgr: ")
+    terminal.type("set nonsense\n")
+    assert "unknown word 'nonsense'" in terminal.wait_for("Mgr: ")
+    terminal.type("help set run\n")
+    assert "SEt Run_limit" in terminal.wait_for("Mgr: ")
+    terminal.type("exit\n")
+    assert terminal.child.wait(20) == 0
+
+
+def test_end_of_file_ends_a_session(terminal):
+    terminal.wait_for("Mgr: ")
+    terminal.type("\x04")
+    assert terminal.child.wait(20) == 0
+
+
+def test_tab_completes_a_keyword(terminal):
+    pytest.importorskip("readline")
+    terminal.wait_for("Mgr: ")
+    terminal.type("show par\t\n")
+    assert "Next available sequence number" in terminal.wait_for("Mgr: ")
+    terminal.type("exit\n")
+    assert terminal.child.wait(20) == 0
+
+
+# --- shutdown, and no site -------------------------------------------------------------------
+
+
+def test_shutdown_answers_stops_the_site_and_interrupts_what_runs(cluster_site):
+    site = cluster_site
+    request = site.qsub("sleep 600\n")
+    wait_until(lambda: site.qstat(request)["requests"][0]["state"] == "RUNNING", 20, site.log_text)
+    assert site.run("qmgr", "shutdown").ok() == COMPLETE
+    assert site.cjcpw.wait(60) == 0, site.log_text()
+    site.cjcpw = None
+    wait_until(lambda: not site.processes(), 20, site.log_text)
+    site.run("qmgr", "show queue").refused("qmgr: ", "is not running", exit_code=1)
+    script = site.run("qmgr", stdin="help exit\nshow queue\nshow queue\n")
+    assert (script.exit_code, len(script.err.splitlines())) == (1, 1)
+    assert "line 2: " in script.err
+    assert "what follows was not tried" in script.err
+    site.start()
+    wait_until(lambda: site.qstat(request)["requests"][0]["state"] == "RUNNING", 20, site.log_text)
+    assert site.qstat(request)["requests"][0]["attempt"] == 2
+
+
+@pytest.mark.parametrize("name", ["nosuchsite", "192.0.2.1"])
+def test_a_wrong_site_is_refused_in_nqss_words(node, name):
+    text = node.run("qmgr", "show queue", env={"NQS_SITE": name}).refused(exit_code=1)
+    assert text == "Qmgr(FATAL): Unable to setup NQS rootdir\n"
+    script = node.run("qmgr", stdin="show queue\n", env={"NQS_SITE": name})
+    assert script.err == text
+
+
+def test_help_needs_no_site(node):
+    text = node.run("qmgr", "help").ok()
+    assert "Create Batch_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>]\n" in text
+    assert node.run("qmgr", stdin="help set pri\n").ok() in node.run("qmgr", "help", "set").ok()
+    node.run("qmgr", "help", "nonsense").refused("no command begins with 'nonsense'", exit_code=2)
+    assert "COMMAND" in node.run("qmgr", "--help").ok()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full"])
+def test_closed_or_full_streams_give_no_traceback(site, closed):
+    words = " ".join(site.node.argv("qmgr", "show", "queue"))
+    result = site.run(["sh", "-c", f"exec {words} {closed}"])
+    assert "Traceback" not in result.err, str(result)
+    assert result.exit_code == (1 if closed == ">/dev/full" else 0), str(result)
