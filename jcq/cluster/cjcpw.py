@@ -11,7 +11,8 @@ import time
 from collections import deque
 
 from jcq.cluster import control, daemons, epoch, states
-from jcq.errors import DaemonDied, DatabaseUnusable, JcqError, StartTimeout, StopIncomplete
+from jcq.cluster.verdict import describe, verdict
+from jcq.errors import DatabaseUnusable, JcqError, StartTimeout, StopIncomplete
 from jcq.jcdbs import server
 from jcq.process import kill_descendants, reap
 
@@ -150,9 +151,8 @@ class Supervisor:
             return
         del self._alive[daemon.name]
         self._await(None)
-        how = _how(status)
-        self._log.info("site %s: %s[%d] %s", self.site.name, daemon.name, pid, how)
-        self._fire(states.GONE if self._alive else states.ALL_GONE, (daemon.name, how, status))
+        self._log.info("site %s: %s[%d] %s", self.site.name, daemon.name, pid, describe(status))
+        self._fire(states.GONE if self._alive else states.ALL_GONE, (daemon, status))
 
     def _announced(self, fd):
         try:
@@ -352,29 +352,9 @@ class Supervisor:
         self._answer_waiting(str(failure))
 
     def _verdict(self, ended):
-        name, how, status = ended
-        code = os.waitstatus_to_exitcode(status)
+        daemon, status = ended
         while_starting = self._deadline_s is not None
-        if name == daemons.JCDBS and while_starting:
-            path = os.path.join(server.epoch_directory(self.site, self._ownership.epoch), "jcdbs.log")
-            return DatabaseUnusable(site=self.site.name, reason=f"jcdbs {how}{_last_words(path)}")
-        failure = DaemonDied(what=f"{name}[{self._pid_of(name)}]", site=self.site.name, how=how)
-        if code in (DatabaseUnusable.exit_code, 6):
-            failure.exit_code = code
-        if while_starting:
-            failure = self._with_words(failure, name)
-        return failure
-
-    def _with_words(self, failure, name):
-        words = _last_words(self.site.path("log", f"{name}.err"))
-        if not words:
-            return failure
-        longer = DaemonDied(**{**failure.fields, "how": failure.fields["how"] + words})
-        longer.exit_code = failure.exit_code
-        return longer
-
-    def _pid_of(self, name):
-        return self._ownership.record.processes.get(name, [0])[0]
+        return verdict(self.site, self._ownership.epoch, daemon.name, daemon.pid, status, while_starting)
 
     def _too_late(self):
         missing = self._awaited.name if self._awaited else "a daemon"
@@ -391,22 +371,3 @@ def _answer(asker, code, text):
     """`asker` is None where a signal asked."""
     if asker is not None:
         asker.answer(code, text)
-
-
-def _how(status):
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return f"was killed by signal {-code}"
-    return f"ended with exit code {code}"
-
-
-def _last_words(path):
-    """`: <last line of the file>`, or nothing."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError:
-        return ""
-    words = [line.strip() for line in lines if line.strip()]
-    return f": {words[-1][:200]}" if words else ""

@@ -126,9 +126,7 @@ def _spawn(name, launch, program, argv, directory, announces):
 def _place_descriptors(log_path, lock_fds, ready_fd):
     """Standard descriptors, locks and readiness at their numbers; everything else closed."""
     null = os.open("/dev/null", os.O_RDONLY)
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-    if os.fstat(log).st_size > _ERRORS_BYTES_MAX:
-        os.ftruncate(log, 0)
+    log = _open_errors(log_path)
     wanted = {0: null, 1: log, 2: log, **dict(zip(_LOCK_FDS, lock_fds, strict=True))}
     if ready_fd >= 0:
         wanted[_READY_FD] = ready_fd
@@ -138,6 +136,17 @@ def _place_descriptors(log_path, lock_fds, ready_fd):
     os.closerange(max(copies.values()) + 1, 1 << 20)
     for number, fd in copies.items():
         os.dup2(fd, number, inheritable=True)
+
+
+def _open_errors(path):
+    """The file of a daemon's last words; where there is none to be had, no log ends a daemon."""
+    try:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        if os.fstat(log).st_size > _ERRORS_BYTES_MAX:
+            os.ftruncate(log, 0)
+    except OSError:
+        return os.open("/dev/null", os.O_WRONLY)
+    return log
 
 
 def _default_signals():

@@ -73,6 +73,8 @@ def start(name, database_path, root, monitored, ignore_maintenance=False, warn=N
             _prepare_link(site, link)
         _become_owner(identity)
         log = open_log(site, "cjcpw", conf.syslog)
+        if not os.access(site.log, os.W_OK | os.X_OK):
+            more = [*more, f"{site.log} cannot be written, so nothing is logged there; make it writable"]
         for line in (*warnings, *more):
             log.warning("%s", line)
             if warn:
