@@ -23,6 +23,13 @@ hypothesis.settings.register_profile("jcq", database=None, deadline=None)
 hypothesis.settings.load_profile("jcq")
 
 
+# No test is about time: a busy machine is no failure, and nothing is written beside the tests.
+hypothesis.settings.register_profile(
+    "jcq", deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("jcq")
+
+
 def pytest_addoption(parser):
     parser.addoption("--strict-skips", action="store_true", help="fail on a skip that support/skips.py does not list")
 

@@ -70,6 +70,7 @@ def _work(options, site, conf, log):
     launcher.start()
     stop = StopSignal()
     name = f"{site.name}-e{options.epoch}-{os.getpid()}"
+    dispatcher: Dispatcher
     presence = Presence(batch_queues(store), store.connection, name, lambda rid: dispatcher.send_signal(rid, 9))
     presence.appear()
     node = node_id(options.root, conf.node_id)

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from functools import partial
 
+from jcq import exit_record
 from jcq.errors import AccountRefused, JcqError, LauncherFailed, LostClaim, MessageTooLong, ShepherdGone, StaleEpoch
 from jcq.jcdbs import keys
 from jcq.model import lifecycle
@@ -90,14 +91,19 @@ class Dispatcher:
     def prepare(self):
         """Adopt the deliveries that an earlier run left, and have a shepherd ready."""
         self._order_shepherd()
-        for request in self._store.run(self._store.adopt(self._new_token(), time.time())):
-            try:
-                account = account_of(request, os.geteuid())
-            except AccountRefused as error:
-                self._news.append(("delivered", Assignment(request, None, "DELIVERED"), f"not delivered: {error}"))
-                continue
-            self._log.info("deliver the output of %s, which an earlier run left", request.id)
-            self._take(Assignment(request, account, "WAITING"))
+        # So many at a time, until none is left.
+        while adopted := self._store.run(self._store.adopt(self._new_token(), time.time())):
+            for request in adopted:
+                self._adopt(request)
+
+    def _adopt(self, request):
+        try:
+            account = account_of(request, os.geteuid())
+        except AccountRefused as error:
+            self._news.append(("delivered", Assignment(request, None, "DELIVERED"), f"output {KEPT}: {error}"))
+            return
+        self._log.info("deliver the output of %s, which an earlier run left", request.id)
+        self._take(Assignment(request, account, "WAITING"))
 
     # --- one turn ----------------------------------------------------------------------------
 
@@ -115,7 +121,8 @@ class Dispatcher:
         for key, _ in self._selector.select(pause_s):
             key.data()
         now_s = time.time()
-        ops, then = [], []
+        ops: list = []
+        then: list = []
         news, self._news = self._news, []
         for what, assignment, details in news:
             op = self._op_for(what, assignment, details, now_s)
@@ -218,22 +225,30 @@ class Dispatcher:
         if assignment.request.state == lifecycle.EXITING or assignment.stage == "DELIVERING":
             assignment.stage = "DELIVERING"
             order = deliver_spec(assignment.request, assignment.account, self._site, self._as_root)
-            self._tell(assignment, ("deliver", order))
-            return
-        assignment.stage = "RUNNING"
-        order = run_spec(assignment.request, assignment.account, self._site, self._files_limit, self._as_root)
-        self._tell(assignment, ("run", order))
-        if assignment.pending_signal:
+            message = ("deliver", order)
+        else:
+            assignment.stage = "RUNNING"
+            order = run_spec(assignment.request, assignment.account, self._site, self._files_limit, self._as_root)
+            message = ("run", order)
+        if not self._tell(assignment, message):
+            # It had ended with nothing to do, so nothing of this has run: another one takes it.
+            assignment.shepherd, assignment.stage = None, "WAITING"
+            self._shepherds[shepherd.pid] = (shepherd, None)
+            self._waiting.append(assignment)
+            self._order_shepherd()
+        elif message[0] == "run" and assignment.pending_signal:
             self._tell(assignment, ("signal", assignment.pending_signal))
 
     def _tell(self, assignment, message):
+        """Send to an assignment's shepherd; False where it is gone, which the launcher reports too."""
         try:
             assignment.shepherd.send(message)
         except MessageTooLong as error:
             self._news.append(("failed", assignment, str(error)))
         except ShepherdGone as error:
-            # The launcher reports it as lost, and that settles the assignment.
             self._log.warning("%s", error)
+            return False
+        return True
 
     def _deliver(self, assignment):
         assignment.stage = "DELIVERING"
@@ -253,6 +268,8 @@ class Dispatcher:
     def _rest(self, shepherd):
         """A shepherd has nothing to do: it takes what waits, is kept for the next, or may go."""
         self._shepherds[shepherd.pid] = (shepherd, None)
+        if shepherd.fileno() < 0:
+            return  # it ended after its last word
         if self._waiting:
             self._give(self._waiting.popleft(), shepherd)
         elif len(self._idle) < IDLE_SHEPHERDS_MAX:
@@ -280,6 +297,8 @@ class Dispatcher:
                 raise LauncherFailed(reason="it ended unasked")
 
     def _hear_shepherd(self, shepherd):
+        if shepherd.fileno() < 0:
+            return  # heard to its end when it was reported as lost
         for message in shepherd.receive():
             if message is None:
                 self._selector.unregister(shepherd)
@@ -315,12 +334,17 @@ class Dispatcher:
     def _lose(self, pid, status):
         """A shepherd ended unasked, by its job's hand for instance; the launcher has killed what it left."""
         self._log.error("shepherd %d was lost (wait status %d)", pid, status)
-        _, assignment = self._shepherds.pop(pid, (None, None))
+        if pid not in self._shepherds:
+            return
+        # What it said before counts, whichever of the two sockets was read first.
+        self._hear_shepherd(self._shepherds[pid][0])
+        _, assignment = self._shepherds.pop(pid)
         if assignment is None:
             return
         assignment.shepherd = None
         if assignment.stage == "RUNNING":
-            _fill(assignment.request, _killed(assignment.request.started_s))
+            record = exit_record.read(exit_record.run_file(self._site.output, assignment.request, "exit"))
+            _fill(assignment.request, record or _killed(assignment.request.started_s))
             assignment.stage = "ENDED"
             self._news.append(("ended", assignment, None))
         elif assignment.stage == "DELIVERING":
@@ -328,7 +352,7 @@ class Dispatcher:
             if assignment.tries < _RETRY_DELIVERY:
                 self._take(assignment)
             else:
-                self._news.append(("delivered", assignment, "not delivered: its shepherd was killed each time"))
+                self._news.append(("delivered", assignment, f"output {KEPT}: its shepherd was killed each time"))
 
     def _hear_database(self):
         pubsub = self._presence.pubsub
@@ -386,14 +410,16 @@ class Dispatcher:
         """
         self.run_once(0.0, claim=False)
         now_s = time.time()
-        back = [assignment for assignment in self._waiting if assignment.request.state == lifecycle.RUNNING]
+        waiting = list(self._waiting)
         self._waiting.clear()
+        # What waits to be delivered stays EXITING for the next start.
+        back = [assignment for assignment in waiting if assignment.request.state == lifecycle.RUNNING]
         reason = "the site stopped before it could start"
         name = self._presence.name
         self._store.run_many(
             [self._store.bounce(a.request, reason, name, now_s, target=lifecycle.QUEUED) for a in back]
         )
-        for assignment in back:
+        for assignment in waiting:
             self._release(assignment)
         for assignment in list(self._assignments.values()):
             if assignment.stage == "RUNNING":

@@ -88,7 +88,7 @@ class Presence(BaseWorker):
     def request_stop_execution(self, execution_id):
         """A stop order for one execution."""
         for pair in self.connection.smembers(self.executions_key):
-            rid, _, token = pair.decode().partition(":")
+            rid, _, token = pair.decode().partition(":")  # type: ignore[union-attr]  # always bytes here
             if token == execution_id:
                 self._on_stop(rid)
 

@@ -346,7 +346,7 @@ class Store:
         return self._change("bounce", now_s, (*_claim(claimed), reason, worker, target))
 
     def finish(self, ended, worker, retention_s, now_s):
-        """Record how a claimed request ended: `outcome`, `exit_code`, `signal`, times, CPU seconds. Raises LostClaim."""
+        """Record how a claimed request ended: outcome, exit code, signal, times, CPU seconds. Raises LostClaim."""
         args = (
             *_claim(ended),
             ended.outcome,

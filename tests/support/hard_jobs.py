@@ -32,8 +32,8 @@ echo "$JCQ_EPOCH $$ $own script" >> "$ledger"
 _HELPERS = {
     "child": "sh {stay} {arguments} &\n",
     "session": "setsid sh {stay} {arguments} &\n",
-    "forked-twice": """(env -i /usr/bin/setsid /bin/sh -c '/bin/sh "$@" & exit' sh {stay} {arguments}) &\n""",
-    "closed": """(env -i /usr/bin/setsid /bin/sh -c 'exec 0<&- 1>&- 2>&-; /bin/sh "$@" & exit' sh {stay} {arguments}) &\n""",
+    "forked-twice": "(env -i /usr/bin/setsid sh -c 'sh \"$@\" & exit' sh {stay} {arguments}) &\n",
+    "closed": "(env -i /usr/bin/setsid sh -c 'exec <&- >&- 2>&-; sh \"$@\" & exit' sh {stay} {arguments}) &\n",
 }
 
 

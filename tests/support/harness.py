@@ -160,11 +160,15 @@ class Node:
         self._started.append(child)
         return child
 
-    def spawn(self, command, *args, **options):
-        """Start a command and return its Popen; both its outputs go to one file, `popen.log`."""
+    def spawn(self, command, *args, wrapper=(), **options):
+        """Start a command and return its Popen; both its outputs go to one file, `popen.log`.
+
+        `wrapper`: words before the command, of a program that in the end executes it.
+        """
         log = os.path.join(self.scratch, f"{command}.{len(self._started)}.log")
         with open(log, "wb") as file:
-            child = self.popen(self.argv(command, *args), stdin=subprocess.DEVNULL, stdout=file, stderr=file, **options)
+            argv = [*wrapper, *self.argv(command, *args)]
+            child = self.popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **options)
         child.log = log
         return child
 
@@ -274,9 +278,9 @@ class SiteHarness:
 
     # --- start and stop ----------------------------------------------------------------------
 
-    def start(self, limit_s=START_LIMIT_S):
-        """Start it under cjcpw in the background and wait until it answers; returns itself."""
-        self.cjcpw = self.node.spawn("cjcpw", self.name, self.db_path)
+    def start(self, limit_s=START_LIMIT_S, wrapper=()):
+        """Start it under cjcpw in the background and wait until it answers; returns itself. `wrapper`: see `spawn`."""
+        self.cjcpw = self.node.spawn("cjcpw", self.name, self.db_path, wrapper=wrapper)
         self.wait_up(limit_s)
         return self
 
@@ -309,7 +313,12 @@ class SiteHarness:
 
     def processes(self):
         """Every process that carries this site's marker: its daemons and its jobs."""
-        return processes.processes_with(f"JCQ_SITE={os.path.realpath(self.directory)}")
+        found = processes.processes_with(f"JCQ_SITE={os.path.realpath(self.directory)}")
+        if self.node.namespace:
+            # Outside there may be a real site at the same path.
+            inside = {process.pid for process in self.node.left_over()}
+            found = [process for process in found if process.pid in inside]
+        return found
 
     def daemon(self, name):
         """The pid of `jcdbs`, `nqsdaemon` or `worker`; fails unless there is exactly one."""

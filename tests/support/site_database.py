@@ -40,7 +40,9 @@ def at_rest(site):
     shutil.copytree(os.path.join(database, f"e{newest}"), server.epoch_directory(copy, newest))
     server.write_conf(copy, newest)
     path, _ = server.binary(DaemonConf())
-    process = subprocess.Popen(server.argv(copy, newest, path), executable=path, cwd=server.epoch_directory(copy, newest))
+    process = subprocess.Popen(
+        server.argv(copy, newest, path), executable=path, cwd=server.epoch_directory(copy, newest)
+    )
     try:
         wait_until(lambda: server.ping(copy, newest) == "up", _START_LIMIT_S, lambda: server.ping(copy, newest))
         yield connect(server.socket_of(copy, newest))

@@ -1,4 +1,4 @@
-"""What jcq relies on in the installed rq: hooks that it overrides, methods that it calls, keys that its scripts spell."""
+"""What jcq relies on in the installed rq: hooks that it overrides, methods that it calls, keys that it spells."""
 
 import inspect
 import re

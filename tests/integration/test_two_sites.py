@@ -1,0 +1,61 @@
+"""A local and a cluster site up together: one is stopped, the other does not notice."""
+
+import os
+
+import pytest
+
+from support.gate import Gate
+from support.harness import Node
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def both():
+    """(node, running local site, running cluster site)."""
+    with Node() as node:
+        local = node.local_site(machine_id=1)
+        node.write_daemon_conf("local_daemon=SITE\n")
+        cluster = node.cluster_site(machine_id=200)
+        yield node, local.start(), cluster.start()
+
+
+def lasting(site):
+    """The site's daemons and jobs by pid, without the short-lived sleeps of jobs that wait for their gate."""
+    return {process.pid: process.title for process in site.processes() if not process.title.startswith("sleep ")}
+
+
+@pytest.mark.parametrize("stopped", ["local", "cluster"])
+def test_one_is_stopped_and_the_other_untouched(both, stopped):
+    node, local, cluster = both
+    leaver, stayer = (local, cluster) if stopped == "local" else (cluster, local)
+    gates = {site: Gate(node.make_directory(f"gate-{site.name}", 0o777)) for site in (local, cluster)}
+    requests = {site: site.qsub(gates[site].script()) for site in (local, cluster)}
+    assert requests[local] == f"1.{os.uname().nodename}"
+    assert requests[cluster] == "1.testsite"
+    for site in (local, cluster):
+        wait_until(gates[site].started, 20, site.log_text)
+    before = lasting(stayer)
+    assert len(before) >= 4, before
+
+    leaver.stop()
+
+    assert lasting(stayer) == before
+    leaver.run("qstat").refused("not running")
+    gates[stayer].open()
+    assert stayer.qwait(requests[stayer]) == 0
+    assert stayer.cjcpw.poll() is None
+
+    # What the stop interrupted runs again at the next start: new queues are RESTART.
+    leaver.start()
+    gates[leaver].open()
+    assert leaver.qwait(requests[leaver]) == 0
+
+
+def test_both_keep_queues_and_requests_apart(both):
+    _, local, cluster = both
+    cluster.qmgr("create batch_queue only_here priority = 5", "enable queue only_here")
+    assert "only_here@" in cluster.run("qstat").ok()
+    assert "only_here@" not in local.run("qstat").ok()
+    request = cluster.qsub("true\n", "-q", "only_here")
+    local.run("qdel", request).refused(request)
+    assert "has been deleted" in cluster.run("qdel", request).ok()
