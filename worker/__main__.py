@@ -22,6 +22,7 @@ from jcq.journal import open_log
 from jcq.node import node_id
 from jcq.process import become_subreaper, kill_descendants
 from jcq.site import Site
+from jcq.site_group import site_gid
 from worker.dispatcher import Dispatcher, batch_queues
 from worker.launcher_client import Launcher
 from worker.presence import Presence
@@ -48,7 +49,7 @@ def main(argv=None):
         identity = read_identity(site)
         site.name, site.local = identity.name, not identity.address
         setproctitle.setproctitle(f"NQS worker {identity.name}")
-        return _work(options, site, conf, log)
+        return _work(options, site, conf, log, site_gid(identity.machine_id))
     except (JcqError, redis.RedisError, OSError) as error:
         if log is not None:
             log.error("worker ends: %s", error)
@@ -60,7 +61,7 @@ def main(argv=None):
             log.error("processes that survived SIGKILL: %s", left)
 
 
-def _work(options, site, conf, log):
+def _work(options, site, conf, log, job_gid):
     files_limit = raise_descriptor_limit()
     site_conf, warnings = read_site_conf(site.directory)
     for line in warnings:
@@ -74,7 +75,7 @@ def _work(options, site, conf, log):
     presence = Presence(batch_queues(store), store.connection, name, lambda rid: dispatcher.send_signal(rid, 9))
     presence.appear()
     node = node_id(options.root, conf.node_id)
-    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, log)
+    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, log, job_gid)
     try:
         dispatcher.prepare()
         template = job_template(store.connection, conf.retention_s)

@@ -7,44 +7,28 @@ Nothing is delivered before its end is recorded, nothing is started without a cl
 
 import os
 import selectors
-import signal
 import time
 from collections import deque
 from functools import partial
 
 from jcq import exit_record
-from jcq.errors import AccountRefused, JcqError, LauncherFailed, LostClaim, MessageTooLong, ShepherdGone, StaleEpoch
+from jcq.errors import AccountRefused, JcqError, LostClaim, MessageTooLong, StaleEpoch
 from jcq.jcdbs import keys
 from jcq.model import lifecycle
 from jcq.model.queue import BATCH
+from worker import assignment as stages
 from worker.account import account_of
+from worker.assignment import Assignment
 from worker.delivery import KEPT
+from worker.pool import IDLE_MAX, Pool
 from worker.presence import BEAT_EVERY_S, EXECUTION_TTL_S
 from worker.specs import deliver_spec, run_spec, spooled_files
 from worker.tidy import Tidy
 
 CLAIMS_PER_TURN = 64
-#: Shepherds that wait for work although nothing needs them, beyond the first claim.
-IDLE_SHEPHERDS_MAX = 8
 _RETRY_DELIVERY = 3
-#: After no shepherd could be made: when to ask again.
-_RETRY_SHEPHERD_S = 5.0
-
-
-class Assignment:
-    """One claimed request on its way through a shepherd."""
-
-    __slots__ = ("account", "begun", "pending_signal", "request", "shepherd", "stage", "tries")
-
-    def __init__(self, request, account, stage):
-        self.request = request
-        self.account = account
-        #: WAITING for a shepherd, RUNNING, ENDED (to be recorded), DELIVERING, DELIVERED (to be recorded)
-        self.stage = stage
-        self.shepherd = None
-        self.begun = False
-        self.pending_signal = 0
-        self.tries = 0
+#: What a stop waits for deliveries beyond the grace of the jobs.
+_DELIVERY_LIMIT_S = 5.0
 
 
 class Dispatcher:
@@ -60,21 +44,19 @@ class Dispatcher:
         files_limit: (soft, hard) of open files for jobs.
         stop: the `StopSignal`.
         log: a logger.
+        site_gid: additional group of the site's jobs, or None.
     """
 
-    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, log):
-        self._site, self._store, self._presence, self._launcher = site, store, presence, launcher
+    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, log, site_gid=None):
+        self._site, self._store, self._presence = site, store, presence
         self._conf, self._node, self._files_limit, self._log = conf, node, files_limit, log
         self._as_root = os.geteuid() == 0
+        self._site_gid = site_gid
         self._selector = selectors.DefaultSelector()
         self._selector.register(stop, selectors.EVENT_READ, lambda: stop.drain())
-        self._selector.register(launcher, selectors.EVENT_READ, self._hear_launcher)
         self._selector.register(presence.pubsub.connection._sock, selectors.EVENT_READ, self._hear_database)
         self._assignments = {}
-        self._idle = []
-        #: pid -> (Shepherd, its Assignment or None)
-        self._shepherds = {}
-        self._retry_at = 0.0
+        self._pool = Pool(launcher, self._selector, log, self._rest, self._note, self._lose)
         self._waiting = deque()
         self._news = []
         self._tidy = Tidy()
@@ -90,7 +72,7 @@ class Dispatcher:
 
     def prepare(self):
         """Adopt the deliveries that an earlier run left, and have a shepherd ready."""
-        self._order_shepherd()
+        self._pool.order()
         # So many at a time, until none is left.
         while adopted := self._store.run(self._store.adopt(self._new_token(), time.time())):
             for request in adopted:
@@ -100,10 +82,10 @@ class Dispatcher:
         try:
             account = account_of(request, os.geteuid())
         except AccountRefused as error:
-            self._news.append(("delivered", Assignment(request, None, "DELIVERED"), f"output {KEPT}: {error}"))
+            self._news.append(("delivered", Assignment(request, None), f"output {KEPT}: {error}"))
             return
         self._log.info("deliver the output of %s, which an earlier run left", request.id)
-        self._take(Assignment(request, account, "WAITING"))
+        self._take(Assignment(request, account))
 
     # --- one turn ----------------------------------------------------------------------------
 
@@ -111,10 +93,10 @@ class Dispatcher:
         """Wait at most `limit_s` seconds for news, tell the database, start what it hands out.
 
         Raises:
-            redis.ConnectionError: the database is gone. StaleEpoch: another run owns the site.
+            ConnectionLost: the database is gone. StaleEpoch: another run owns the site.
             LauncherFailed: no job can be started or watched any more.
         """
-        self._order_again()
+        self._pool.order_again(len(self._waiting))
         pause_s = min(limit_s, max(0.0, self._next_beat - time.monotonic()), self._tidy.patience_s())
         if self._news or (claim and self._want_claim) or self._want_orders:
             pause_s = 0.0
@@ -196,158 +178,100 @@ class Dispatcher:
             try:
                 account = account_of(request, os.geteuid())
             except AccountRefused as error:
-                self._news.append(("failed", Assignment(request, None, "WAITING"), str(error)))
+                self._news.append(("failed", Assignment(request, None), str(error)))
                 continue
-            self._take(Assignment(request, account, "WAITING"))
+            self._take(Assignment(request, account))
 
     def _take(self, assignment):
         self._assignments[assignment.request.rid] = assignment
-        if self._idle:
-            self._give(assignment, self._idle.pop())
-        else:
-            self._waiting.append(assignment)
-            self._order_shepherd()
-
-    def _order_shepherd(self):
-        self._launcher.request_shepherd()
-
-    def _order_again(self):
-        """After a refusal, for want of memory perhaps: one new order per waiting assignment, after a pause."""
-        if self._retry_at and time.monotonic() >= self._retry_at:
-            self._retry_at = 0.0
-            for _ in self._waiting:
-                self._order_shepherd()
+        idle = self._pool.take_idle()
+        if idle:
+            self._give(assignment, idle)
+            return
+        self._waiting.append(assignment)
+        # A run slot is a promise; deliveries that an earlier run left, thousands perhaps, take turns.
+        if not assignment.to_deliver or self._pool.ordered < IDLE_MAX:
+            self._pool.order()
 
     def _give(self, assignment, shepherd):
         """Hand an assignment to a shepherd that has nothing to do."""
-        assignment.shepherd = shepherd
-        self._shepherds[shepherd.pid] = (shepherd, assignment)
-        if assignment.request.state == lifecycle.EXITING or assignment.stage == "DELIVERING":
-            assignment.stage = "DELIVERING"
+        self._pool.assign(shepherd, assignment)
+        if assignment.to_deliver:
+            assignment.stage = stages.DELIVERING
             order = deliver_spec(assignment.request, assignment.account, self._site, self._as_root)
             message = ("deliver", order)
         else:
-            assignment.stage = "RUNNING"
-            order = run_spec(assignment.request, assignment.account, self._site, self._files_limit, self._as_root)
+            assignment.stage = stages.RUNNING
+            order = run_spec(
+                assignment.request, assignment.account, self._site, self._files_limit, self._as_root, self._site_gid
+            )
             message = ("run", order)
         if not self._tell(assignment, message):
             # It had ended with nothing to do, so nothing of this has run: another one takes it.
-            assignment.shepherd, assignment.stage = None, "WAITING"
-            self._shepherds[shepherd.pid] = (shepherd, None)
+            self._pool.unassign(assignment)
+            assignment.stage = stages.WAITING
             self._waiting.append(assignment)
-            self._order_shepherd()
+            self._pool.order()
         elif message[0] == "run" and assignment.pending_signal:
             self._tell(assignment, ("signal", assignment.pending_signal))
 
     def _tell(self, assignment, message):
-        """Send to an assignment's shepherd; False where it is gone, which the launcher reports too."""
+        """Send to an assignment's shepherd; False where it is gone."""
         try:
-            assignment.shepherd.send(message)
+            return self._pool.send(assignment.shepherd, message)
         except MessageTooLong as error:
             self._news.append(("failed", assignment, str(error)))
-        except ShepherdGone as error:
-            self._log.warning("%s", error)
-            return False
-        return True
+            return True
 
     def _deliver(self, assignment):
-        assignment.stage = "DELIVERING"
         assignment.request.state = lifecycle.EXITING
         if assignment.shepherd is None:
             self._take(assignment)
-            return
-        self._give(assignment, assignment.shepherd)
+        else:
+            self._give(assignment, assignment.shepherd)
 
     def _release(self, assignment):
         """Nothing more to do for it; its shepherd takes the next one."""
         self._assignments.pop(assignment.request.rid, None)
-        shepherd, assignment.shepherd = assignment.shepherd, None
+        shepherd = self._pool.unassign(assignment)
         if shepherd is not None:
             self._rest(shepherd)
 
     def _rest(self, shepherd):
-        """A shepherd has nothing to do: it takes what waits, is kept for the next, or may go."""
-        self._shepherds[shepherd.pid] = (shepherd, None)
-        if shepherd.fileno() < 0:
-            return  # it ended after its last word
-        if self._waiting:
+        """A shepherd has nothing to do: it takes what waits, or rests."""
+        if self._waiting and shepherd.fileno() >= 0:
             self._give(self._waiting.popleft(), shepherd)
-        elif len(self._idle) < IDLE_SHEPHERDS_MAX:
-            self._idle.append(shepherd)
         else:
-            try:
-                shepherd.quit()
-            except ShepherdGone as error:
-                self._log.warning("%s", error)
+            self._pool.rest(shepherd)
 
     # --- hearing -----------------------------------------------------------------------------
 
-    def _hear_launcher(self):
-        for event in self._launcher.read():
-            if event[0] == "shepherd":
-                shepherd = event[1]
-                self._selector.register(shepherd, selectors.EVENT_READ, partial(self._hear_shepherd, shepherd))
-                self._rest(shepherd)
-            elif event[0] == "lost":
-                self._lose(event[1], event[2])
-            elif event[0] == "refused":
-                self._log.error("no shepherd could be made: %s; %d requests wait", event[1], len(self._waiting))
-                self._retry_at = time.monotonic() + _RETRY_SHEPHERD_S
-            else:
-                raise LauncherFailed(reason="it ended unasked")
-
-    def _hear_shepherd(self, shepherd):
-        if shepherd.fileno() < 0:
-            return  # heard to its end when it was reported as lost
-        for message in shepherd.receive():
-            if message is None:
-                self._selector.unregister(shepherd)
-                shepherd.close()
-                if shepherd in self._idle:
-                    self._idle.remove(shepherd)
-            else:
-                self._note(shepherd, message)
-
-    def _note(self, shepherd, message):
-        kind, assignment = message[0], self._shepherds[shepherd.pid][1]
-        if assignment is None:
-            self._log.warning("shepherd %d says %s without an assignment", shepherd.pid, kind)
-            return
+    def _note(self, assignment, message):
+        """A shepherd says something about its assignment."""
+        kind = message[0]
         if kind == "begun":
             self._news.append(("begun", assignment, message[1:3]))
         elif kind == "ended":
-            _fill(assignment.request, message[1])
-            assignment.stage = "ENDED"
+            assignment.end(message[1])
             if message[1]["note"]:
                 self._log.warning("request %s: %s", assignment.request.id, message[1]["note"])
             self._news.append(("ended", assignment, None))
         elif kind == "failed":
             self._news.append(("failed", assignment, message[1]))
         elif kind == "delivered":
-            assignment.stage = "DELIVERED"
+            assignment.stage = stages.DELIVERED
             self._news.append(("delivered", assignment, message[1]))
-        elif kind == "stopped" and assignment.stage == "RUNNING":
+        elif kind == "stopped" and assignment.stage == stages.RUNNING:
             # One that had ended before the order was read is recorded and delivered as ever.
             self._log.info("request %s is interrupted by the stop", assignment.request.id)
             self._release(assignment)
 
-    def _lose(self, pid, status):
-        """A shepherd ended unasked, by its job's hand for instance; the launcher has killed what it left."""
-        self._log.error("shepherd %d was lost (wait status %d)", pid, status)
-        if pid not in self._shepherds:
-            return
-        # What it said before counts, whichever of the two sockets was read first.
-        self._hear_shepherd(self._shepherds[pid][0])
-        _, assignment = self._shepherds.pop(pid)
-        if assignment is None:
-            return
-        assignment.shepherd = None
-        if assignment.stage == "RUNNING":
-            record = exit_record.read(exit_record.run_file(self._site.output, assignment.request, "exit"))
-            _fill(assignment.request, record or _killed(assignment.request.started_s))
-            assignment.stage = "ENDED"
+    def _lose(self, assignment):
+        """Its shepherd has ended unasked."""
+        if assignment.stage == stages.RUNNING:
+            assignment.end(exit_record.read(exit_record.run_file(self._site.output, assignment.request, "exit")))
             self._news.append(("ended", assignment, None))
-        elif assignment.stage == "DELIVERING":
+        elif assignment.stage == stages.DELIVERING:
             assignment.tries += 1
             if assignment.tries < _RETRY_DELIVERY:
                 self._take(assignment)
@@ -377,9 +301,9 @@ class Dispatcher:
         assignment = self._assignments.get(rid)
         if assignment is None:
             self._log.warning("no request %s here to send signal %d", rid, signum)
-        elif assignment.stage == "WAITING":
+        elif assignment.stage == stages.WAITING:
             assignment.pending_signal = signum
-        elif assignment.stage == "RUNNING":
+        elif assignment.stage == stages.RUNNING:
             self._tell(assignment, ("signal", signum))
 
     # --- presence ----------------------------------------------------------------------------
@@ -422,33 +346,14 @@ class Dispatcher:
         for assignment in waiting:
             self._release(assignment)
         for assignment in list(self._assignments.values()):
-            if assignment.stage == "RUNNING":
+            if assignment.stage == stages.RUNNING:
                 self._tell(assignment, ("stop", grace_s))
-        deadline = time.monotonic() + grace_s + 5.0
+        deadline = time.monotonic() + grace_s + _DELIVERY_LIMIT_S
         while self._assignments and time.monotonic() < deadline:
             self.run_once(min(1.0, deadline - time.monotonic()), claim=False)
         self._tidy.run_all()
         for assignment in self._assignments.values():
             self._log.warning("request %s was still %s when the stop ended", assignment.request.id, assignment.stage)
-
-
-def _fill(request, record):
-    """Put how it ended into a request."""
-    for name in ("exit_code", "signal", "started_s", "ended_s", "cpu_s", "maxrss_kb"):
-        setattr(request, name, record[name])
-    request.outcome = lifecycle.SIGNALLED if record["signal"] else lifecycle.EXITED
-
-
-def _killed(started_s):
-    """The record of a job whose shepherd was lost: SIGKILL, and nobody measured it."""
-    return {
-        "exit_code": 0,
-        "signal": int(signal.SIGKILL),
-        "started_s": started_s,
-        "ended_s": time.time(),
-        "cpu_s": 0.0,
-        "maxrss_kb": 0,
-    }
 
 
 def batch_queues(store):

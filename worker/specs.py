@@ -9,7 +9,7 @@ from worker.job_environment import job_environment
 _DEFAULT_SHELL = "/bin/sh"
 
 
-def run_spec(request, account, site, files_limit, as_root):
+def run_spec(request, account, site, files_limit, as_root, site_gid=None):
     """The order to run a claimed request.
 
     Args:
@@ -18,6 +18,7 @@ def run_spec(request, account, site, files_limit, as_root):
         site: the `Site`.
         files_limit: (soft, hard) of open files for jobs.
         as_root: whether the shepherd changes its ids.
+        site_gid: additional group by which the site's jobs are found, see `jcq.site_group`.
     """
     # NQS's shell strategy FREE: the owner's login shell runs the script.
     shell = request.shell or (account.shell if account.shell.startswith("/") else _DEFAULT_SHELL)
@@ -30,7 +31,7 @@ def run_spec(request, account, site, files_limit, as_root):
         "site_dir": site.directory,
         "uid": account.uid,
         "gid": account.gid,
-        "groups": list(account.groups),
+        "groups": [*account.groups, site_gid] if site_gid else list(account.groups),
         "home": account.home,
         "shell": shell,
         "argv": [shell, script],

@@ -12,8 +12,11 @@ import time
 from dataclasses import dataclass
 
 from jcq.cluster import locks, record
+from jcq.errors import JcqError
+from jcq.identity import read_identity
 from jcq.node import start_ticks
 from jcq.process import descendants, parents
+from jcq.site_group import processes_with_group, site_gid
 
 #: Between two looks for processes that were born while others were killed.
 _PAUSE_S = 0.02
@@ -49,6 +52,7 @@ def leftovers(site, root, with_holders=True):
         why.update(dict.fromkeys(locks.holders(site), "holds the site's locks"))
     why.update({pid: f"recorded as {name}" for name, pid in record.read(site).alive(root).items()})
     why.update(dict.fromkeys(marked(site), "has the site's mark"))
+    why.update(dict.fromkeys(_grouped(site), "has the site's group"))
     for pid in list(why):
         # A job may have emptied its environment; who started it still tells whose it is.
         for below in descendants(pid):
@@ -60,6 +64,15 @@ def marked(site):
     """Pids of the processes of this PID namespace whose environment names the site."""
     marks = {f"JCQ_SITE={path}".encode() for path in (site.directory, os.path.realpath(site.directory))}
     return [pid for pid in _pids() if not marks.isdisjoint(_environment(pid))]
+
+
+def _grouped(site):
+    """Pids of the jobs of a site with root, even if they emptied their environment and were adopted by init."""
+    try:
+        gid = site_gid(read_identity(site).machine_id)
+    except (JcqError, OSError):
+        return []
+    return processes_with_group(gid) if gid else []
 
 
 def others(site, settle_s=0.0):

@@ -347,21 +347,7 @@ class Store:
 
     def finish(self, ended, worker, retention_s, now_s):
         """Record how a claimed request ended: outcome, exit code, signal, times, CPU seconds. Raises LostClaim."""
-        args = (
-            *_claim(ended),
-            ended.outcome,
-            ended.exit_code,
-            ended.signal,
-            f"{ended.started_s:.6f}",
-            f"{ended.ended_s:.6f}",
-            f"{ended.cpu_s:.6f}",
-            ended.maxrss_kb,
-            worker,
-            retention_s,
-            rq_time(ended.ended_s),
-            *_rq_result(ended),
-        )
-        return self._change("finish", now_s, args)
+        return self._change("finish", now_s, (*_claim(ended), *_end(ended, worker, retention_s)))
 
     def beat(self, worker, ttl_s, now_s):
         """The worker lives: keep rq from taking its executions for abandoned -> how many there are."""
@@ -382,17 +368,15 @@ class Store:
 
     # --- the start of a run, and retention ---------------------------------------------------
 
-    def recover(self, rid, decision, reason, now_s, ended=None):
+    def recover(self, rid, decision, reason, now_s, ended=None, retention_s=0):
         """Carry out a decision about an interrupted request: see recover.lua.
 
         Args:
-            decision: `rerun`, `keep`, `remove`, `redo`, or `recorded` with `ended`, a Request with its outcome.
+            decision: `rerun`, `keep`, `remove`, `redo`, or `recorded` with `ended`, a Request with its outcome, and
+                `retention_s`, how long rq keeps its result.
         """
-        args = [rid, decision, reason]
-        if ended is not None:
-            args += [ended.outcome, ended.exit_code, ended.signal, f"{ended.ended_s:.6f}"]
-            args += [f"{ended.cpu_s:.6f}", ended.maxrss_kb]
-        return self._change("recover", now_s, args)
+        end = _end(ended, "", retention_s) if ended is not None else ()
+        return self._change("recover", now_s, (rid, decision, reason, *end))
 
     def retire(self, before_s, now_s, most=1000):
         """Forget what ended before a moment -> [rid], whose files may be removed."""
@@ -404,6 +388,23 @@ _SITE_FIELDS = frozenset(SiteRecord.__annotations__)
 
 def _flat(fields):
     return chain.from_iterable(fields.items())
+
+
+def _end(ended, worker, retention_s):
+    """The arguments of finish.lua and recover.lua that say how a request ended."""
+    return (
+        ended.outcome,
+        ended.exit_code,
+        ended.signal,
+        f"{ended.started_s:.6f}",
+        f"{ended.ended_s:.6f}",
+        f"{ended.cpu_s:.6f}",
+        ended.maxrss_kb,
+        worker,
+        retention_s,
+        rq_time(ended.ended_s),
+        *_rq_result(ended),
+    )
 
 
 def _claim(request):

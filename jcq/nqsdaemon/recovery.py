@@ -33,7 +33,7 @@ def recover(desk, node):
             rids = store.run(store.members(queue.name, state))
             for request in _in_chunks(store, rids):
                 decision, reason, ended = decide(desk.site, queue, request, node)
-                store.run(store.recover(request.rid, decision, reason, desk.now(), ended))
+                store.run(store.recover(request.rid, decision, reason, desk.now(), ended, desk.conf.retention_s))
                 desk.log.info("recover %s: %s (%s)", request.id, decision, reason)
                 counts[decision] = counts.get(decision, 0) + 1
     orphans = _orphans(desk)

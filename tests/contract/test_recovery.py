@@ -78,9 +78,14 @@ def test_remove_purges_it_but_returns_its_output(bench, interrupted):
 def test_an_end_that_was_recorded_counts(bench, interrupted):
     ended = bench.get(interrupted)
     ended.outcome, ended.exit_code, ended.ended_s, ended.cpu_s = EXITED, 3, NOW_S + 5, 1.5
-    assert bench.run(bench.store.recover(interrupted, "recorded", "why", NOW_S + 9, ended)) == EXITING
+    assert bench.run(bench.store.recover(interrupted, "recorded", "why", NOW_S + 9, ended, 100)) == EXITING
     request = bench.get(interrupted)
     assert (request.outcome, request.exit_code, request.ended_s, request.cpu_s) == (EXITED, 3, NOW_S + 5, 1.5)
+    # rq's tools show it as well.
+    rq = bench.store.connection
+    assert rq.hget(f"rq:job:{interrupted}", "status") == b"failed"
+    assert rq.zscore(f"rq:failed:{request.queue}", interrupted) == NOW_S + 9 + 100
+    assert rq.xlen(f"rq:results:{interrupted}") == 1
 
 
 def test_exiting_requests_are_adopted_once_per_run_and_never_rerun(bench):

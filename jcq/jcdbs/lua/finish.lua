@@ -19,15 +19,8 @@ redis.call('SREM', 'jcq:slots', rid)
 redis.call('HDEL', 'jcq:kills', rid)
 redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],
   'ended_s', ARGV[11], 'cpu_s', ARGV[12], 'maxrss_kb', ARGV[13])
-local good = ARGV[7] == 'exited' and ARGV[8] == '0'
-local job, results = 'rq:job:' .. rid, 'rq:results:' .. rid
 close_execution(rid, queue, ARGV[6], ARGV[14])
-redis.call('HSET', job, 'status', good and 'finished' or 'failed', 'ended_at', ARGV[16])
-redis.call('EXPIRE', job, ttl)
-redis.call('ZADD', (good and 'rq:finished:' or 'rq:failed:') .. queue, tonumber(ARGV[2]) + ttl, rid)
-redis.call('XADD', results, 'MAXLEN', '10', '*', 'type', good and '1' or '2', 'created_at', ARGV[2], ARGV[17], ARGV[18],
-  'worker_name', ARGV[14], 'execution_id', ARGV[6], 'execution_started_at', ARGV[10], 'execution_ended_at', ARGV[11])
-redis.call('EXPIRE', results, ttl)
-redis.call('HINCRBY', 'rq:worker:' .. ARGV[14], good and 'successful_job_count' or 'failed_job_count', 1)
+rq_record(rid, queue, ARGV[6], ARGV[14], ttl, ARGV[10], ARGV[11], ARGV[16], ARGV[17], ARGV[18])
+redis.call('HINCRBY', 'rq:worker:' .. ARGV[14], ARGV[17] == 'return_value' and 'successful_job_count' or 'failed_job_count', 1)
 promote()
 return 1

@@ -2,9 +2,9 @@
 -- ARGV[4] rid   ARGV[5] rerun | keep | remove | recorded | redo
 --   rerun: QUEUED again, same sequence and priority   keep: the same, and its queue is stopped
 --   remove: EXITING, outcome purged   recorded: EXITING with the outcome of its exit record   redo: WAITING, due now
--- ARGV[6] reason   for recorded: ARGV[7] outcome   ARGV[8] exit code   ARGV[9] signal   ARGV[10] ended, seconds since 1970
---   ARGV[11] CPU seconds   ARGV[12] greatest RSS, kB
--- Returns the new state. Errors: STALE NOREQUEST STATE (also what this very run dispatched). Events: none: no worker is registered yet.
+-- ARGV[6] reason   for recorded: ARGV[7..18] as finish.lua has them
+-- Returns the new state. Errors: STALE NOREQUEST STATE (also what this very run dispatched).
+-- Events: none, no worker is registered yet.
 local err = stale_epoch()
 if err then return err end
 local rid, decision = ARGV[4], ARGV[5]
@@ -22,11 +22,14 @@ place(rid, state, queue, target, queue)
 redis.call('HDEL', key, 'pid', 'pid_start', 'deliverer')
 redis.call('HDEL', 'jcq:kills', rid)
 redis.call('SREM', 'jcq:slots', rid)
-redis.call('DEL', 'rq:job:' .. rid, 'rq:executions:' .. rid, 'rq:execution:' .. rid .. ':' .. (redis.call('HGET', key, 'token') or ''))
+local token = redis.call('HGET', key, 'token') or ''
+redis.call('DEL', 'rq:executions:' .. rid, 'rq:execution:' .. rid .. ':' .. token)
+if decision ~= 'recorded' then redis.call('DEL', 'rq:job:' .. rid) end
 if decision == 'keep' then redis.call('HSET', k_queue(queue), 'started', '0') end
 if decision == 'recorded' then
-  redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'ended_s', ARGV[10], 'cpu_s', ARGV[11],
-    'maxrss_kb', ARGV[12])
+  redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],
+    'ended_s', ARGV[11], 'cpu_s', ARGV[12], 'maxrss_kb', ARGV[13])
+  rq_record(rid, queue, token, ARGV[14], tonumber(ARGV[15]), ARGV[10], ARGV[11], ARGV[16], ARGV[17], ARGV[18])
 elseif decision == 'remove' then
   redis.call('HSET', key, 'outcome', 'purged', 'ended_s', ARGV[2], 'reason', ARGV[6])
 else
