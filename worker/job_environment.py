@@ -6,6 +6,7 @@ environment below this one.
 """
 
 import os
+from functools import cache
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 #: Variable of the submitting command -> its name in the job.
@@ -17,6 +18,11 @@ _SUBMITTED = {
     "SHELL": "QSUB_SHELL",
     "TZ": "QSUB_TZ",
 }
+
+
+@cache
+def _mark(directory):
+    return os.path.realpath(directory)
 
 
 def job_environment(request, account, site):
@@ -43,7 +49,7 @@ def job_environment(request, account, site):
         "QSUB_WORKDIR": request.workdir,
         "JCQ_EPOCH": str(request.epoch),
         "JCQ_JOB": request.rid,
-        "JCQ_SITE": os.path.realpath(site.directory),
+        "JCQ_SITE": _mark(site.directory),
     }
     if request.tz:
         environment["TZ"] = request.tz

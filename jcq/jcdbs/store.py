@@ -9,6 +9,7 @@ import time
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 import redis
@@ -65,6 +66,7 @@ def connect(path):
     )
 
 
+@lru_cache(maxsize=16)  # all that is told in one turn of a loop is told at one time
 def rq_time(seconds):
     """A time as rq writes it: ISO 8601, UTC, microseconds."""
     whole = int(seconds)
@@ -105,7 +107,7 @@ class Store:
         Returns:
             What the method that made it promises.
         Raises:
-            JcqError: the script refused. redis.ConnectionError: the answer is lost.
+            JcqError: the script refused. ConnectionLost: the answer is lost.
         """
         result = self.run_many([op])[0]
         if isinstance(result, JcqError):

@@ -18,7 +18,7 @@ def ask(site, verb, *args, script=None, cwd=None):
         The bytes of the answer.
     """
     parts = [b"verb=" + verb.encode(), *[b"arg=" + arg.encode() for arg in args]]
-    parts += [b"cwd=" + os.fsencode(cwd or site.node.home), b"umask=22", b"tz=", b"host=" + os.uname().nodename.encode()]
+    parts += [b"cwd=" + os.fsencode(cwd or site.node.home), b"umask=22", b"tz=", b"host=" + os.fsencode(site.name)]
     if script is not None:
         parts += [b"script-name=bench", b"script=" + script, b"env=HOME=" + os.fsencode(site.node.home)]
     answer = b""

@@ -30,7 +30,7 @@ def measure(site, quick):
     by_command.sort()
     yield "qsub to script running, p50", f"{statistics.median(by_command) * 1000:.1f} ms", "", "< 15 ms"
     yield "qsub to script running, p99", f"{by_command[int(len(by_command) * 0.99)] * 1000:.1f} ms", "", ""
-    yield "submission of a running client to script running, p50", f"{statistics.median(by_client) * 1000:.1f} ms", "", ""
+    yield "the same from a client that runs already, p50", f"{statistics.median(by_client) * 1000:.1f} ms", "", ""
 
 
 def _read(fifo):
