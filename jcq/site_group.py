@@ -1,21 +1,29 @@
 """The additional group that the jobs of a root site carry: it finds those that emptied their environment.
 
-One group id per site, 2147483647 + machine id, far above what accounts and containers are given. A
-process cannot drop it, and its children have it too (ha-facts.md section 6, as Grid Engine does per job).
+One group id per site directory, by device and inode, far above what accounts and containers are given.
+It is not made from the machine id: two roots on one machine may both have a site 1, and one must never
+sweep the other's jobs. A process cannot drop the group, and its children have it too (ha-facts.md
+section 6, as Grid Engine does per job).
 """
 
 import os
+import zlib
 
-_BASE = 2_147_483_647
+_FIRST = 1 << 31
+#: The last but one of 32 bits; the last means "no group" to the kernel.
+_COUNT = (1 << 31) - 1
 
 
-def site_gid(machine_id):
+def site_gid(directory):
     """The group id of a site's jobs, or None where this user or this user namespace cannot give it.
 
     Args:
-        machine_id: of the site, 1 to 2147483647.
+        directory: the site's directory.
+    Raises:
+        OSError: the directory cannot be looked at.
     """
-    gid = _BASE + machine_id
+    status = os.stat(directory)
+    gid = _FIRST + zlib.crc32(f"{status.st_dev}:{status.st_ino}".encode()) % _COUNT
     return gid if os.geteuid() == 0 and _mapped(gid) else None
 
 

@@ -7,12 +7,14 @@ for _name in list(os.environ):
     if _name.startswith(("NQS_", "JCQ_", "QSUB_")):
         del os.environ[_name]
 
+import contextlib
 import sys
 import tempfile
 
 import hypothesis
 import pytest
 
+import jcq
 from support import skips
 from support.harness import BIN, Node
 from support.namespace import Namespace
@@ -73,11 +75,9 @@ def cluster_site():
         yield made.cluster_site().start()
 
 
-@pytest.fixture(scope="module")
-def namespace():
-    """A mount namespace with alice and bob; tests that use it are marked `root`."""
-    import jcq
-
+@contextlib.contextmanager
+def private_namespace():
+    """A mount namespace with alice and bob, who can reach the interpreter and the installed packages."""
     scratch = os.path.realpath(tempfile.mkdtemp(prefix="jcq-namespace-"))
     os.chmod(scratch, 0o755)
     visible = [sys.base_prefix, sys.prefix, BIN, os.path.dirname(os.path.dirname(jcq.__file__))]
@@ -87,3 +87,17 @@ def namespace():
     yield made
     made.close()
     os.rmdir(scratch)
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    """A namespace for all tests of a file, which are marked `root`."""
+    with private_namespace() as made:
+        yield made
+
+
+@pytest.fixture
+def other_namespace():
+    """One more: another machine's paths, as far as files go."""
+    with private_namespace() as made:
+        yield made

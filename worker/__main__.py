@@ -49,7 +49,7 @@ def main(argv=None):
         identity = read_identity(site)
         site.name, site.local = identity.name, not identity.address
         setproctitle.setproctitle(f"NQS worker {identity.name}")
-        return _work(options, site, conf, log, site_gid(identity.machine_id))
+        return _work(options, site, conf, log, site_gid(site.directory))
     except (JcqError, redis.RedisError, OSError) as error:
         if log is not None:
             log.error("worker ends: %s", error)

@@ -27,6 +27,8 @@ from worker.tidy import Tidy
 
 CLAIMS_PER_TURN = 64
 _RETRY_DELIVERY = 3
+#: How long news that free no slot may wait for others while several requests are on their way.
+_LINGER_S = 0.005
 #: What a stop waits for deliveries beyond the grace of the jobs.
 _DELIVERY_LIMIT_S = 5.0
 
@@ -59,6 +61,7 @@ class Dispatcher:
         self._pool = Pool(launcher, self._selector, log, self._rest, self._note, self._lose)
         self._waiting = deque()
         self._news = []
+        self._linger_until = 0.0
         self._tidy = Tidy()
         self._want_claim = self._want_orders = True
         self._want_queues = False
@@ -82,7 +85,7 @@ class Dispatcher:
         try:
             account = account_of(request, os.geteuid())
         except AccountRefused as error:
-            self._news.append(("delivered", Assignment(request, None), f"output {KEPT}: {error}"))
+            self._report("delivered", Assignment(request, None), f"output {KEPT}: {error}")
             return
         self._log.info("deliver the output of %s, which an earlier run left", request.id)
         self._take(Assignment(request, account))
@@ -97,24 +100,18 @@ class Dispatcher:
             LauncherFailed: no job can be started or watched any more.
         """
         self._pool.order_again(len(self._waiting))
-        pause_s = min(limit_s, max(0.0, self._next_beat - time.monotonic()), self._tidy.patience_s())
-        if self._news or (claim and self._want_claim) or self._want_orders:
-            pause_s = 0.0
-        for key, _ in self._selector.select(pause_s):
+        for key, _ in self._selector.select(self._pause_s(limit_s, claim)):
             key.data()
+        if limit_s > 0 and self._may_linger(claim):
+            return
         now_s = time.time()
-        ops: list = []
-        then: list = []
-        news, self._news = self._news, []
-        for what, assignment, details in news:
-            op = self._op_for(what, assignment, details, now_s)
-            ops.append(op)
-            then.append(partial(self._after, what, assignment, details))
+        ops, then = self._tell_news(now_s)
         if self._want_orders:
             ops.append(self._store.take_orders(now_s))
             then.append(self._obey)
             self._want_orders = False
         if claim and self._want_claim:
+            # Last in the pipeline: it gets what the ends before it set free.
             ops.append(
                 self._store.claim(
                     self._presence.name, CLAIMS_PER_TURN, self._new_token(), self._node, EXECUTION_TTL_S, now_s
@@ -131,6 +128,41 @@ class Dispatcher:
             act(result)
         self._refresh_queues()
         self._tidy.run_once(busy=bool(self._assignments))
+
+    def _pause_s(self, limit_s, claim):
+        """How long to wait for more to happen."""
+        if (claim and self._want_claim) or self._want_orders:
+            return 0.0
+        pause_s = min(limit_s, max(0.0, self._next_beat - time.monotonic()), self._tidy.patience_s())
+        return min(pause_s, max(0.0, self._linger_until - time.monotonic())) if self._news else pause_s
+
+    def _may_linger(self, claim):
+        """Whether all there is to tell may wait a moment for more, so that one pipeline tells both."""
+        if (claim and self._want_claim) or self._want_orders or time.monotonic() >= self._next_beat:
+            return False
+        return bool(self._news) and time.monotonic() < self._linger_until
+
+    def _report(self, what, assignment, details=None):
+        """Note a piece of news. An end is told at once, for its slot is free; the others may linger under load."""
+        self._news.append((what, assignment, details))
+        if what in ("ended", "failed"):
+            self._want_claim = True
+            self._linger_until = 0.0
+        elif len(self._news) == 1:
+            self._linger_until = time.monotonic() + (_LINGER_S if len(self._assignments) > 1 else 0.0)
+
+    def _tell_news(self, now_s):
+        """Ops for all news, and what to do with the result of each."""
+        news, self._news = self._news, []
+        over = {assignment for what, assignment, _ in news if what == "ended"}
+        ops: list = []
+        then: list = []
+        for what, assignment, details in news:
+            if what == "begun" and assignment in over:
+                continue  # the end says all
+            ops.append(self._op_for(what, assignment, details, now_s))
+            then.append(partial(self._after, what, assignment, details))
+        return ops, then
 
     def _op_for(self, what, assignment, details, now_s):
         request, store = assignment.request, self._store
@@ -178,7 +210,7 @@ class Dispatcher:
             try:
                 account = account_of(request, os.geteuid())
             except AccountRefused as error:
-                self._news.append(("failed", Assignment(request, None), str(error)))
+                self._report("failed", Assignment(request, None), str(error))
                 continue
             self._take(Assignment(request, account))
 
@@ -220,7 +252,7 @@ class Dispatcher:
         try:
             return self._pool.send(assignment.shepherd, message)
         except MessageTooLong as error:
-            self._news.append(("failed", assignment, str(error)))
+            self._report("failed", assignment, str(error))
             return True
 
     def _deliver(self, assignment):
@@ -250,17 +282,17 @@ class Dispatcher:
         """A shepherd says something about its assignment."""
         kind = message[0]
         if kind == "begun":
-            self._news.append(("begun", assignment, message[1:3]))
+            self._report("begun", assignment, message[1:3])
         elif kind == "ended":
             assignment.end(message[1])
             if message[1]["note"]:
                 self._log.warning("request %s: %s", assignment.request.id, message[1]["note"])
-            self._news.append(("ended", assignment, None))
+            self._report("ended", assignment)
         elif kind == "failed":
-            self._news.append(("failed", assignment, message[1]))
+            self._report("failed", assignment, message[1])
         elif kind == "delivered":
             assignment.stage = stages.DELIVERED
-            self._news.append(("delivered", assignment, message[1]))
+            self._report("delivered", assignment, message[1])
         elif kind == "stopped" and assignment.stage == stages.RUNNING:
             # One that had ended before the order was read is recorded and delivered as ever.
             self._log.info("request %s is interrupted by the stop", assignment.request.id)
@@ -270,13 +302,13 @@ class Dispatcher:
         """Its shepherd has ended unasked."""
         if assignment.stage == stages.RUNNING:
             assignment.end(exit_record.read(exit_record.run_file(self._site.output, assignment.request, "exit")))
-            self._news.append(("ended", assignment, None))
+            self._report("ended", assignment)
         elif assignment.stage == stages.DELIVERING:
             assignment.tries += 1
             if assignment.tries < _RETRY_DELIVERY:
                 self._take(assignment)
             else:
-                self._news.append(("delivered", assignment, f"output {KEPT}: its shepherd was killed each time"))
+                self._report("delivered", assignment, f"output {KEPT}: its shepherd was killed each time")
 
     def _hear_database(self):
         pubsub = self._presence.pubsub

@@ -12,8 +12,6 @@ import time
 from dataclasses import dataclass
 
 from jcq.cluster import locks, record
-from jcq.errors import JcqError
-from jcq.identity import read_identity
 from jcq.node import start_ticks
 from jcq.process import descendants, parents
 from jcq.site_group import processes_with_group, site_gid
@@ -63,14 +61,30 @@ def leftovers(site, root, with_holders=True):
 def marked(site):
     """Pids of the processes of this PID namespace whose environment names the site."""
     marks = {f"JCQ_SITE={path}".encode() for path in (site.directory, os.path.realpath(site.directory))}
-    return [pid for pid in _pids() if not marks.isdisjoint(_environment(pid))]
+    found = [pid for pid in _pids() if not marks.isdisjoint(_environment(pid))]
+    return [pid for pid in found if _same_directory(pid, site.directory)]
+
+
+def _same_directory(pid, directory):
+    """Whether a path means the same to that process: in another mount namespace it may be another site's."""
+    try:
+        mine = os.stat(directory)
+    except OSError:
+        return True
+    try:
+        its = os.stat(f"/proc/{pid}/root{directory}")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return (its.st_dev, its.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def _grouped(site):
     """Pids of the jobs of a site with root, even if they emptied their environment and were adopted by init."""
     try:
-        gid = site_gid(read_identity(site).machine_id)
-    except (JcqError, OSError):
+        gid = site_gid(site.directory)
+    except OSError:
         return []
     return processes_with_group(gid) if gid else []
 
@@ -90,7 +104,7 @@ def others(site, settle_s=0.0):
         why = {}
         for pid in _pids():
             path = next((path for path in _paths(pid) if path == top or path.startswith(top + "/")), None)
-            if path:
+            if path and _same_directory(pid, top):
                 why[pid] = f"uses {path}"
         found = _found(why)
         if not found or time.monotonic() >= deadline_s:

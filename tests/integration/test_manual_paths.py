@@ -101,3 +101,13 @@ def test_stop_leaves_nothing_and_start_comes_back(site):
     site.start()
     assert number in alice(site, "qstat", "-a").ok()
     alice(site, "qdel", "-k", number)
+
+
+def test_a_site_at_the_same_path_in_another_namespace_is_left_alone(site, other_namespace):
+    before = sorted(process.pid for process in site.processes())
+    assert len(before) >= 4
+    with Node(other_namespace) as node:
+        other = node.local_site().start()
+        assert not {process.pid for process in other.processes()} & set(before)
+        other.stop()
+    assert sorted(process.pid for process in site.processes()) == before

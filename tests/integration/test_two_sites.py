@@ -1,6 +1,7 @@
 """A local and a cluster site up together: one is stopped, the other does not notice."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,24 @@ def test_both_keep_queues_and_requests_apart(both):
     request = cluster.qsub("true\n", "-q", "only_here")
     local.run("qdel", request).refused(request)
     assert "has been deleted" in cluster.run("qdel", request).ok()
+
+
+@pytest.mark.parametrize("env", ["", "env -i "], ids=["with its environment", "without"])
+def test_sites_of_two_roots_with_one_machine_id_do_not_sweep_each_other(env):
+    """As a try-out beside the real local site: both are site 1 of this host, and only their directories differ."""
+    with Node() as first, Node() as second:
+        stayer, leaver = first.local_site(machine_id=1).start(), second.local_site(machine_id=1).start()
+        gates = {site: Gate(site.node.make_directory("gate", 0o777)) for site in (stayer, leaver)}
+        work = f"{env}/bin/sh -c 'sleep 300 & wait $!' & echo $! > {stayer.node.scratch}/pid; exec >/dev/null 2>&1"
+        requests = {
+            stayer: stayer.qsub(gates[stayer].script().replace("\n", f"\n{work}\n", 1)),
+            leaver: leaver.qsub(gates[leaver].script()),
+        }
+        for site in (stayer, leaver):
+            wait_until(gates[site].started, 20, site.log_text)
+        stray = int(Path(stayer.node.scratch, "pid").read_text())
+        leaver.stop()
+        assert os.path.exists(f"/proc/{stray}")
+        gates[stayer].open()
+        assert stayer.qwait(requests[stayer]) == 0
+        assert not os.path.exists(f"/proc/{stray}")

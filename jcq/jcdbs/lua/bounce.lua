@@ -1,6 +1,6 @@
 -- A claimed request of which nothing has run goes back: HELD where it cannot be started here, QUEUED where the site stops.
 -- ARGV[4] rid   ARGV[5] attempt   ARGV[6] token   ARGV[7] reason   ARGV[8] rq name of the worker   ARGV[9] HELD or QUEUED
--- Returns 1. Errors: STALE LOST. Events: jcq:wake.
+-- Returns 1. Errors: STALE LOST. Events: none: the worker claims after it.
 local err = stale_epoch()
 if err then return err end
 local rid = ARGV[4]
@@ -14,5 +14,5 @@ redis.call('HDEL', 'jcq:kills', rid)
 redis.call('HSET', key, 'reason', ARGV[7])
 close_execution(rid, row[4], ARGV[6], ARGV[8])
 redis.call('DEL', 'rq:job:' .. rid)
-promote()
+promote(true)
 return 1

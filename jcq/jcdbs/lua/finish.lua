@@ -4,7 +4,7 @@
 -- ARGV[10] started, ARGV[11] ended: seconds since 1970   ARGV[12] CPU seconds   ARGV[13] greatest RSS, kB
 -- ARGV[14] rq name of the worker   ARGV[15] retention, seconds   ARGV[16] ended as rq writes it
 -- ARGV[17] return_value or exc_string   ARGV[18] that value, encoded as rq's results are
--- Returns 1. Errors: STALE LOST. Events: jcq:wake.
+-- Returns 1. Errors: STALE LOST. Events: none: the worker claims after it.
 local err = stale_epoch()
 if err then return err end
 local rid = ARGV[4]
@@ -22,5 +22,5 @@ redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV
 close_execution(rid, queue, ARGV[6], ARGV[14])
 rq_record(rid, queue, ARGV[6], ARGV[14], ttl, ARGV[10], ARGV[11], ARGV[16], ARGV[17], ARGV[18])
 redis.call('HINCRBY', 'rq:worker:' .. ARGV[14], ARGV[17] == 'return_value' and 'successful_job_count' or 'failed_job_count', 1)
-promote()
+promote(true)
 return 1

@@ -125,8 +125,9 @@ local function route(rid, queue)
   end
 end
 
--- Fill every free slot, the best queue first: what may start now goes into rq's lists.
-local function promote()
+-- Fill every free slot, the best queue first: what may start now goes into rq's lists. Quiet: the caller is the worker,
+-- which claims next and need not be woken.
+local function promote(quiet)
   if redis.call('EXISTS', 'jcq:worker') == 0 then return end
   local limit = tonumber(redis.call('HGET', 'jcq:site', 'run_limit') or '0')
   local taken = redis.call('SCARD', 'jcq:slots')
@@ -157,7 +158,7 @@ local function promote()
       end
     end
   end
-  if woke then redis.call('PUBLISH', 'jcq:wake', 'work') end
+  if woke and not quiet then redis.call('PUBLISH', 'jcq:wake', 'work') end
 end
 
 -- rq's own records of one execution, once it is over.
