@@ -29,6 +29,8 @@ def run(command, root=None, argv=None):
     try:
         code = command.main(argv, prog_name=name, standalone_mode=False, obj=root)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError:
+        return complain(f"{name}: which command? see {name} --help", 2)
     except click.ClickException as error:
         words = " ".join(error.format_message().split()).rstrip(".")
         return complain(f"{name}: {words}; see {name} --help", 2)

@@ -40,6 +40,11 @@ class Desk:
         self.seq += 1
         return self.seq
 
+    def return_seq(self, seq):
+        """A submission was refused: its number is given out again if no later one has been."""
+        if self.seq == seq:
+            self.seq -= 1
+
     def ended(self, rid):
         """Wait for the end of a request: `request = yield desk.ended(rid)`; None where it is unknown."""
         return Ended(rid)

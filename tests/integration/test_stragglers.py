@@ -261,11 +261,12 @@ def test_launcher_leaves_sigterm_to_the_worker(slots):
     assert slots.shepherd().finish(slots.run_spec("exit 1\n"))["exit_code"] == 1
 
 
-def test_shepherds_die_with_the_launcher(slots, shepherd):
-    shepherd.finish(slots.run_spec(""))  # the ids were changed meanwhile, which clears the parent-death signal
+def test_a_shepherd_outlives_its_launcher_until_the_worker_lets_go(slots, shepherd):
+    shepherd.finish(slots.run_spec(""))
     os.kill(slots.launcher.pid, signal.SIGKILL)
-    assert shepherd.hear() is None
     assert slots.hear_launcher() == ("gone",)
     assert slots.launcher.stop(LIMIT_S) == -signal.SIGKILL
     slots.launcher.pid = -1
+    assert shepherd.finish(slots.run_spec("exit 3\n"))["exit_code"] == 3
+    shepherd.close()
     wait_until(lambda: not command_line(shepherd.pid), LIMIT_S, lambda: command_line(shepherd.pid))

@@ -173,6 +173,7 @@ def test_refused_without_a_trace(root_site, args, script, fields, words):
     assert reply.err[:-1].isprintable()
     assert spooled(root_site) == []
     assert not [key for key in root_site.connection.scan_iter() if key.startswith(b"jcq:request:")]
+    assert submit(root_site).seq == 1, "a refusal has used up a number"
 
 
 def test_a_disk_that_is_full(root_site, monkeypatch):
@@ -183,6 +184,10 @@ def test_a_disk_that_is_full(root_site, monkeypatch):
     reply = root_site.call("qsub", script=SCRIPT, script_name="x")
     assert (reply.exit_code, reply.err) == (1, "qsub: the site cannot store the script: No space left on device\n")
     assert spooled(root_site) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(Desk, "as_root", False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert submit(root_site).seq == 1
 
 
 def test_without_root_only_the_site_s_own_uid(tmp_path, monkeypatch):
@@ -197,7 +202,7 @@ def test_without_root_only_the_site_s_own_uid(tmp_path, monkeypatch):
     assert submit(work, uid=4242, user="", env={"HOME": "not absolute"}).home == "/home/smith"
 
 
-def test_numbers_are_never_given_twice(root_site):
+def test_numbers_are_given_to_accepted_requests_in_order(root_site):
     submit(root_site)
     assert root_site.call("qsub", "-q", "none", script=SCRIPT).exit_code == 1
-    assert submit(root_site).seq == 3
+    assert [submit(root_site).seq for _ in range(2)] == [2, 3]

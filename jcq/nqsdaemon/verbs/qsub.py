@@ -52,11 +52,13 @@ def handle(call, desk):
     try:
         desk.spool.write_script(request.rid, request.uid, request.gid, call.script, environment)
     except OSError as error:
+        desk.return_seq(request.seq)
         raise NotServed(reason=f"the site cannot store the script: {error.strerror}") from None
     try:
         queue, _ = yield desk.store.submit(request, desk.now(), token=request.rid)
     except JcqError:
         desk.spool.remove(request.rid)
+        desk.return_seq(request.seq)
         raise
     if "silent" in values:
         return Reply()
