@@ -5,11 +5,7 @@ A method returns an `Op`, which says what to send and how to read the answer; `r
 Nothing is ever sent twice: a lost answer means that the outcome is unknown (design section 4).
 """
 
-import time
-import zlib
-from base64 import b64encode
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 
 import redis
@@ -18,6 +14,7 @@ from redis.retry import Retry
 
 from jcq.errors import JcqError, NoSuchRequest, from_code
 from jcq.jcdbs import keys, scripts
+from jcq.jcdbs.rq_forms import rq_result, rq_time
 from jcq.model import lifecycle
 from jcq.model.queue import Queue
 from jcq.model.request import PRIORITY_DEFAULT, Request
@@ -64,18 +61,6 @@ def connect(path):
         # Paths and names of users are bytes: what is no UTF-8 travels as surrogates.
         encoding_errors="surrogateescape",
     )
-
-
-@lru_cache(maxsize=16)  # all that is told in one turn of a loop is told at one time
-def rq_time(seconds):
-    """A time as rq writes it: ISO 8601, UTC, microseconds."""
-    whole = int(seconds)
-    micro = int((seconds - whole) * 1e6)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{micro:06d}Z"
-
-
-def _first(answers):
-    return answers[0]
 
 
 def _text(answer):
@@ -405,20 +390,12 @@ def _end(ended, worker, retention_s):
         worker,
         retention_s,
         rq_time(ended.ended_s),
-        *_rq_result(ended),
+        *rq_result(ended),
     )
 
 
 def _claim(request):
     return request.rid, request.attempt, request.token
-
-
-def _rq_result(ended):
-    """Name and value of rq's result field: the exit code as JSON, or a compressed text for a failure."""
-    if ended.outcome == lifecycle.EXITED and ended.exit_code == 0:
-        return "return_value", b64encode(b"0")
-    how = f"exit code {ended.exit_code}" if ended.outcome == lifecycle.EXITED else f"signal {ended.signal}"
-    return "exc_string", b64encode(zlib.compress(f"request {ended.id} {ended.outcome}: {how}".encode()))
 
 
 def _surrogated(text):

@@ -48,6 +48,15 @@ local function not_owner(rid, uid)
   end
 end
 
+-- What a person asks about a request begins so: state, queue; or nil, nil and the error to return.
+local function owned(rid, uid)
+  local err = stale_epoch()
+  if err then return nil, nil, err end
+  local state, queue = where(rid)
+  if not state then return nil, nil, fail('NOREQUEST', rid) end
+  return state, queue, not_owner(rid, uid)
+end
+
 -- Higher request priority first, then the older sequence number. Exact in a double.
 local function order_of(rid)
   local row = redis.call('HMGET', k_request(rid), 'priority', 'seq')

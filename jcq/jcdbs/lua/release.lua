@@ -1,12 +1,8 @@
 -- Release a held request: it waits again if its time has not come, else it is queued.
 -- ARGV[4] rid   ARGV[5] uid that must own it, -1 for an operator
 -- Returns the new state. Errors: STALE NOREQUEST NOTOWNER STATE. Events: jcq:wake, jcq:ended.
-local err = stale_epoch()
-if err then return err end
 local rid = ARGV[4]
-local state, queue = where(rid)
-if not state then return fail('NOREQUEST', rid) end
-err = not_owner(rid, ARGV[5])
+local state, queue, err = owned(rid, ARGV[5])
 if err then return err end
 local due = tonumber(redis.call('HGET', k_request(rid), 'due_s') or '0')
 local target = 'QUEUED'
