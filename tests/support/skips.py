@@ -7,7 +7,7 @@ import re
 NEEDS_ROOT = "needs root: users of its own and private mounts"
 NEEDS_ORDINARY_USER = "needs an ordinary user: root may do everything"
 #: Reasons of tests that need what a machine may lack.
-NEEDS_REDIS = "needs a redis-server of the system, 6.2 or newer"
+NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
 
 _ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH)
