@@ -21,7 +21,7 @@ def both():
 
 
 def lasting(site):
-    """The site's daemons and jobs by pid, without the short-lived sleeps of jobs that wait for their gate."""
+    """The site's daemons and jobs by pid, without what a job that waits for its gate starts for a moment."""
     return {process.pid: process.title for process in site.processes() if not process.title.startswith("sleep ")}
 
 
@@ -40,7 +40,8 @@ def test_one_is_stopped_and_the_other_untouched(both, stopped):
 
     leaver.stop()
 
-    assert lasting(stayer) == before
+    # A shell that is just about to become a sleep may come in addition.
+    assert before.items() <= lasting(stayer).items()
     leaver.run("qstat").refused("not running")
     gates[stayer].open()
     assert stayer.qwait(requests[stayer]) == 0
