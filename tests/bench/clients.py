@@ -31,6 +31,14 @@ def ask(site, verb, *args, script=None, cwd=None):
     return answer
 
 
-def submit(site, script, *options, cwd=None):
-    """qsub by `ask`; returns the sequence number."""
-    return int(ask(site, "qsub", *options, script=script, cwd=cwd).split(b"Request ", 1)[1].split(b".", 1)[0])
+def submit(site, script, *options, cwd=None, uid=None):
+    """qsub by `ask`, as another uid if given; returns the sequence number."""
+    own = os.geteuid()
+    if uid is not None:
+        # The daemon is told the effective uid at the moment of the connection.
+        os.seteuid(uid)
+    try:
+        answer = ask(site, "qsub", *options, script=script, cwd=cwd)
+    finally:
+        os.seteuid(own)
+    return int(answer.split(b"Request ", 1)[1].split(b".", 1)[0])
