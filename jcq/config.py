@@ -1,7 +1,7 @@
 """daemon.conf and site.conf: `key=value` lines become frozen settings; what is not understood is warned about.
 
-Sources: manual 2.1.5, 2.3.6, 2.5.5 (daemon.conf: local_daemon, ipaddress, maintenance), the issue of
-site.conf's time limits. The common file is read first, the site's own file overrides it.
+Sources: manual 2.1.5 (site.conf), 2.3.6 and 2.5.5 (daemon.conf: local_daemon, ipaddress, maintenance).
+The common daemon.conf is read first, the site's own file overrides it.
 """
 
 import os

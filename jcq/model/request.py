@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 
 from jcq.errors import UsageError
 
-#: Bounds of what one submission may bring (issue "Limits and abuse").
+#: Bounds of what one submission may bring.
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 NAME_MAX = 63
 ENVIRONMENT_BYTES_MAX = 1024 * 1024

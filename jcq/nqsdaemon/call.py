@@ -3,7 +3,7 @@
 A request is one netstring that holds netstrings `key=value`: verb, arg (repeated), cwd, umask, tz,
 host, env (`NAME=value`, repeated), script, script-name. An answer is a sequence of netstrings: `o`
 and text for standard output, `e` and text for standard error, and last `x` and the exit code.
-Pure functions; nothing that comes from a client is believed without a bound (issue "Limits and abuse").
+Pure functions; nothing that comes from a client is believed without a bound.
 """
 
 import os
