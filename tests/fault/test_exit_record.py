@@ -10,6 +10,7 @@ from jcq.process import stat_fields
 from support import site_database
 from support.gate import Gate
 from support.harness import Node
+from support.processes import without_forks
 from support.waiting import wait_until
 
 EXIT_CODE = 7
@@ -63,8 +64,9 @@ def submit(site, gate, home, *options):
 
 def pid_of(site, shown):
     rid = f"200-{shown['id'].split('.')[0]}"
-    (script,) = [process.pid for process in site.processes() if process.title.endswith(f"/requests/{rid}")]
-    return script
+    scripts = [process for process in site.processes() if process.title.endswith(f"/requests/{rid}")]
+    (script,) = without_forks(scripts)
+    return script.pid
 
 
 def kill_and_end(site, daemon):

@@ -7,6 +7,7 @@ import pytest
 
 from support.gate import Gate
 from support.harness import Node
+from support.processes import without_forks
 from support.waiting import wait_until
 
 
@@ -25,12 +26,10 @@ def lasting(site):
 
     That is a sleep, or the copy of the shell that is just about to become one.
     """
-    found = {process.pid: process for process in site.processes() if not process.title.startswith("sleep ")}
-    return {
-        pid: process.title
-        for pid, process in found.items()
-        if "/requests/" not in process.title or process.ppid not in found or found[process.ppid].title != process.title
-    }
+    found = [process for process in site.processes() if not process.title.startswith("sleep ")]
+    jobs = [process for process in found if "/requests/" in process.title]
+    daemons = [process for process in found if process not in jobs]
+    return {process.pid: process.title for process in [*daemons, *without_forks(jobs)]}
 
 
 @pytest.mark.parametrize("stopped", ["local", "cluster"])

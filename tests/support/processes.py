@@ -63,6 +63,12 @@ def processes_in_namespace(inode):
     return _listed(reason)
 
 
+def without_forks(found):
+    """Those of the processes that are not the copy of another one, made a moment ago to become something else."""
+    titles = {process.pid: process.title for process in found}
+    return [process for process in found if titles.get(process.ppid) != process.title]
+
+
 def pss_kb(processes):
     """Sum of the proportional set sizes, in kB; a process that has just ended counts 0."""
     total_kb = 0
