@@ -71,7 +71,6 @@ DELETED = "deleted"
 PURGED = "purged"
 REJECTED = "rejected"
 FORWARDED = "forwarded"
-OUTCOMES = (EXITED, SIGNALLED, DELETED, PURGED, REJECTED, FORWARDED)
 
 #: What qwait answers for an outcome that is neither exited (its code) nor signalled (128 + n).
 WAIT_CODES = {DELETED: 124, PURGED: 125, REJECTED: 126, FORWARDED: 127}

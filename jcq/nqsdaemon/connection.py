@@ -64,11 +64,6 @@ class Connection:
         self.waiting = False
         self.deadline = time.monotonic() + SILENCE_LIMIT_S
 
-    @property
-    def unsent(self):
-        """Whether some of the answer is still to be sent."""
-        return len(self._answer) > 0
-
     def flush(self):
         """Send as much as the client takes. Returns True when all is out. Raises OSError when it is gone."""
         while self._answer:

@@ -10,6 +10,7 @@ import socket
 import time
 from collections import deque
 from functools import partial
+from itertools import chain
 
 from jcq.errors import BadFrame, JcqError, StaleEpoch
 from jcq.jcdbs import keys
@@ -214,12 +215,10 @@ class Daemon:
             return
         self.desk.spool.sync()
         now_s = self.desk.now()
-        ops = []
-        for task in wishing:
-            ops += _ops_of(task.wish, self.desk)
-        results = iter(self.desk.store.run_many([*ops, self.desk.store.due(now_s)]))
-        for task in wishing:
-            self._feed(task, [next(results) for _ in _ops_of(task.wish, self.desk)])
+        wanted = [_ops_of(task.wish, self.desk) for task in wishing]
+        results = iter(self.desk.store.run_many([*chain.from_iterable(wanted), self.desk.store.due(now_s)]))
+        for task, ops in zip(wishing, wanted, strict=True):
+            self._feed(task, [next(results) for _ in ops])
         self._note_due(next(results))
 
     def _step(self, task):
