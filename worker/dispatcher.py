@@ -127,6 +127,7 @@ class Dispatcher:
                 raise result
             act(result)
         self._refresh_queues()
+        self._presence.show_state(bool(self._assignments))
         self._tidy.run_once(busy=bool(self._assignments))
 
     def _pause_s(self, limit_s, claim):
@@ -345,7 +346,6 @@ class Dispatcher:
             raise result
         self._next_beat = time.monotonic() + BEAT_EVERY_S
         self._presence.heartbeat()
-        self._presence.show_state(bool(self._assignments))
 
     def _refresh_queues(self):
         if self._want_queues:
