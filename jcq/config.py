@@ -8,16 +8,16 @@ import os
 from dataclasses import dataclass, fields, replace
 
 from jcq.errors import ConfigError
-from jcq.site import lib
+from jcq.site import lib, packed_address
 
 
 @dataclass(frozen=True)
 class DaemonConf:
     """Settings of daemon.conf, common (`/usr/lib/nqs/rc`) and per site."""
 
-    #: Address on which the site waits for communication; empty: the site's address.
+    #: Address on which the site waits for communication; empty: see `jcq.nqs_port.listen_address`.
     ipaddress: str = ""
-    #: Port of the site.
+    #: Port of the site; 0: none.
     port: int = 607
     #: `SITE`: local and cluster sites together; `OFF`: no local site at boot; empty: unset.
     local_daemon: str = ""
@@ -43,13 +43,19 @@ class SiteConf:
     stop_timeout_s: float = 90.0
     #: Between SIGTERM and SIGKILL of a job at a stop.
     forcekill_time_s: float = 5.0
+    #: Without a heartbeat on the disk for this time the site ends itself.
+    fence_timeout_s: float = 20.0
 
 
+_PORT_MAX = 65535
 _SITE_KEYS = {
     "BOOT_TIMEOUT": "boot_timeout_s",
     "STOP_TIMEOUT": "stop_timeout_s",
     "FORCEKILL_TIME": "forcekill_time_s",
+    "FENCE_TIMEOUT": "fence_timeout_s",
 }
+#: Smallest values of those that have one above 0.
+_LEAST = {"FENCE_TIMEOUT": 1}
 _DAEMON_KEYS = {field.name.removesuffix("_s"): field.name for field in fields(DaemonConf)}
 
 
@@ -115,11 +121,17 @@ def _value(file, number, key, value, example):
             found = type(example)(value)
         except ValueError:
             found = -1
-        if not 0 <= found <= 10**9:
-            raise ConfigError(file=file, line=number, reason=f"{key} must be a number from 0, not {value!r}")
+        least = _LEAST.get(key, 0)
+        if not least <= found <= 10**9:
+            raise ConfigError(file=file, line=number, reason=f"{key} must be a number from {least}, not {value!r}")
+        if key == "port" and found > _PORT_MAX:
+            raise ConfigError(file=file, line=number, reason=f"port must be a number to {_PORT_MAX}, not {value!r}")
         return found
     if key == "local_daemon":
         if value.upper() not in ("SITE", "OFF", ""):
             raise ConfigError(file=file, line=number, reason=f"{key} must be SITE or OFF, not {value!r}")
         return value.upper()
+    if key == "ipaddress" and value and packed_address(value) is None:
+        reason = f"ipaddress must be an IPv4 or IPv6 address, not {value!r}"
+        raise ConfigError(file=file, line=number, reason=reason)
     return value

@@ -15,6 +15,7 @@ def daemon_options(program):
     parser.add_argument("--epoch", required=True, type=int)
     parser.add_argument("--ready-fd", required=True, type=int)
     parser.add_argument("--lock-fds", default=[], type=_descriptors)
+    parser.add_argument("--page-fd", required=True, type=int, help="the site's page, see jcq.site_page")
     return parser
 
 

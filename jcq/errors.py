@@ -80,6 +80,20 @@ class ServerUnusable(JcqError):
     exit_code = 5
 
 
+class Fenced(JcqError):
+    """this run of the site has lost it and ends itself: {reason}"""
+
+    exit_code = 6
+
+
+class OwnerNotNamed(UsageError):
+    """--force needs the name of the owner that is to be replaced; the record of site {site} names {host}, not {given}"""
+
+
+class DetachedFailed(JcqError):
+    """{reason}"""
+
+
 class StartTimeout(JcqError):
     """site {site} did not start within {limit_s} s: {what} was not ready"""
 
@@ -174,6 +188,26 @@ class MachineIdDiffers(SiteRefused):
 
 class SiteNotFound(SiteRefused):
     """no site named {site} is known on this node; see cjcls -a"""
+
+
+class PortTaken(JcqError):
+    """port {port} of {address} is taken by {holder}; end that, or set another port= or ipaddress= in daemon.conf"""
+
+
+class PortAddressAway(JcqError):
+    """address {address} is not on this node ({reason}); bring it up, or set another ipaddress= in daemon.conf"""
+
+
+class NoPort(UsageError):
+    """{name} has no port to hold: port=0 in its daemon.conf"""
+
+
+class KeeperFailed(JcqError):
+    """the port keeper did not start: {reason}"""
+
+
+class KeeperStays(JcqError):
+    """nqsportkpr[{pid}] does not end within {limit_s} s; kill it"""
 
 
 class StopIncomplete(JcqError):
@@ -299,6 +333,18 @@ class NotOwner(JcqError):
     """Not owner of request {detail}."""
 
     code = "NOTOWNER"
+
+
+class OutcomeUnknown(JcqError):
+    """the site database was started again while it was to do this ({what}); look with qstat whether it was done"""
+
+
+class DatabaseLost(JcqError):
+    """the site database does not answer: {reason}"""
+
+
+class DiskShort(JcqError):
+    """{what} while the disk of site {site} is short of space: {free_mib} MiB free in {path}; free some, and try again"""
 
 
 class LostClaim(JcqError):

@@ -1,11 +1,19 @@
-"""The log of a daemon: a rotated file below `<site>/log/`, and syslog where there is one."""
+"""The log of a daemon: a rotated file below `<site>/log/`, and syslog where there is one.
+
+A process that must not hang with the site's disk has its lines written by another one.
+"""
 
 import logging
 import logging.handlers
 import os
+import select
 
 _FILE_BYTES = 8 * 1024 * 1024
 _FILES_KEPT = 5
+#: What a pipe takes in one piece.
+_LINE_BYTES_MAX = 4000
+#: A line that is not on the disk by then is left to itself.
+_APART_LIMIT_S = 0.5
 
 
 def open_log(site, program, facility="local0"):
@@ -40,3 +48,75 @@ def open_log(site, program, facility="local0"):
         syslog.setFormatter(logging.Formatter(f"jcq-{program}[%(process)d]: %(message)s"))
         logger.addHandler(syslog)
     return logger
+
+
+class PipeHandler(logging.Handler):
+    """Puts lines into a pipe whose other end writes them to the file; drops what the pipe does not take.
+
+    Args:
+        fd: write end of a non-blocking pipe.
+    """
+
+    def __init__(self, fd):
+        super().__init__()
+        self._fd = fd
+
+    @classmethod
+    def put_into(cls, logger, fd):
+        """Have the lines for the logger's file go into a pipe from now on."""
+        for old in [h for h in logger.handlers if isinstance(h, logging.FileHandler | PipeHandler)]:
+            handler = cls(fd)
+            handler.setFormatter(old.formatter)
+            logger.removeHandler(old)
+            logger.addHandler(handler)
+
+    def emit(self, record):
+        """Write one line."""
+        try:
+            os.write(self._fd, self.format(record).encode("utf-8", "replace")[:_LINE_BYTES_MAX] + b"\n")
+        except OSError:
+            return
+
+
+class ApartHandler(logging.Handler):
+    """Has each line written to a file by a process of its own, for whom a hung disk is no matter of ours.
+
+    Args:
+        file_handler: the handler of the file.
+    """
+
+    def __init__(self, file_handler):
+        super().__init__()
+        self._file_handler = file_handler
+        self.setFormatter(file_handler.formatter)
+
+    @classmethod
+    def put_into(cls, logger):
+        """Have the lines for the logger's file written apart from now on."""
+        for old in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
+            logger.removeHandler(old)
+            logger.addHandler(cls(old))
+
+    def emit(self, record):
+        """Write one line, or leave it behind after half a second."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                append_lines(self._file_handler, self.format(record).encode("utf-8", "replace") + b"\n")
+            finally:
+                os._exit(0)
+        pidfd = os.pidfd_open(pid)
+        try:
+            if select.select([pidfd], [], [], _APART_LIMIT_S)[0]:
+                os.waitpid(pid, 0)
+        finally:
+            os.close(pidfd)
+
+
+def append_lines(file_handler, lines):
+    """Write formatted lines to the file of a handler, which rotates it; None: nowhere."""
+    if file_handler is None:
+        return
+    file_handler.setFormatter(None)
+    for line in lines.decode("utf-8", "replace").splitlines():
+        file_handler.handle(logging.makeLogRecord({"msg": line}))

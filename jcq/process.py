@@ -184,25 +184,43 @@ def reap(on_exit=None):
             on_exit(pid, status, usage)
 
 
-def kill_descendants(limit_s, on_exit=None):
+def kill_descendants(limit_s, on_exit=None, spared=()):
     """SIGKILL everything below this process, which must be a subreaper, until nothing is left.
 
     Args:
         limit_s: give up after this many seconds; a process in D state outlives SIGKILL.
         on_exit: as for `reap`.
+        spared: pids of children that live on.
     Returns:
         Pids that are still there; empty when all is gone. With no child it costs one system call.
     """
     deadline = time.monotonic() + limit_s
     pause_s = 0.001
     while reap(on_exit):
-        left = signal_descendants(children(os.getpid()), signal.SIGKILL)
+        below = [pid for pid in children(os.getpid()) if pid not in spared]
+        if not below:
+            return []
+        left = signal_descendants(below, signal.SIGKILL)
         if time.monotonic() > deadline:
             return left
         # Nothing tells of a grandchild's death but its arrival here: ask again, soon at first.
         select.select([], [], [], pause_s)
         pause_s = min(pause_s * 2, 0.05)
     return []
+
+
+def run_apart(function):
+    """Run `function()` in a child that nobody waits for; what it raises is lost. The caller reaps its children."""
+    parent = os.getpid()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    if os.fork() == 0:
+        try:
+            die_with_parent(parent)
+            set_comm("jcq-apart")
+            function()
+        finally:
+            os._exit(0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def wait_gone(pids_fds, limit_s):

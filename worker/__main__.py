@@ -19,10 +19,12 @@ from jcq.errors import JcqError
 from jcq.identity import read_identity
 from jcq.jcdbs import server
 from jcq.journal import open_log
-from jcq.node import node_id
+from jcq.node import boot_id, node_id
 from jcq.process import become_subreaper, kill_descendants
 from jcq.site import Site
 from jcq.site_group import site_gid
+from jcq.site_page import Fence, SitePage
+from worker.containment import Containment
 from worker.dispatcher import Dispatcher, batch_queues
 from worker.launcher_client import Launcher
 from worker.presence import Presence
@@ -42,14 +44,15 @@ def main(argv=None):
     keep_locks_from_children(options.lock_fds)
     become_subreaper()
     site = Site(options.root, options.site)
-    log = None
+    log = containment = None
     try:
         conf, _ = read_daemon_conf(options.root, site.directory)
         log = open_log(site, "worker", conf.syslog)
         identity = read_identity(site)
         site.name, site.local = identity.name, not identity.address
         setproctitle.setproctitle(f"NQS worker {identity.name}")
-        return _work(options, site, conf, log, site_gid(site.directory))
+        containment = Containment(site, log)
+        return _work(options, site, conf, log, containment, site_gid(site.directory, boot_id(site.root)))
     except (JcqError, redis.RedisError, OSError) as error:
         if log is not None:
             log.error("worker ends: %s", error)
@@ -59,23 +62,27 @@ def main(argv=None):
         left = kill_descendants(_KILL_LIMIT_S)
         if left and log is not None:
             log.error("processes that survived SIGKILL: %s", left)
+        if containment is not None:
+            containment.leave()
 
 
-def _work(options, site, conf, log, job_gid):
+def _work(options, site, conf, log, containment, job_gid):
     files_limit = raise_descriptor_limit()
     site_conf, warnings = read_site_conf(site.directory)
     for line in warnings:
         log.warning("%s", line)
     store = server.open_store(site, options.epoch)
-    launcher = Launcher()
+    page = SitePage.open(options.page_fd)
+    launcher = Launcher(page.fd)
     launcher.start()
+    containment.take(launcher.pid)
     stop = StopSignal()
     name = f"{site.name}-e{options.epoch}-{os.getpid()}"
     dispatcher: Dispatcher
     presence = Presence(batch_queues(store), store.connection, name, lambda rid: dispatcher.send_signal(rid, 9))
     presence.appear()
     node = node_id(options.root, conf.node_id)
-    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, log, job_gid)
+    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, Fence(page), log, job_gid)
     try:
         dispatcher.prepare()
         template = job_template(store.connection, conf.retention_s)

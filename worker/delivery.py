@@ -153,6 +153,7 @@ def _replace(spooled, base, directory, directory_fd, proceed):
                 copy(spooled.fd, target, spooled.size, proceed)
             finally:
                 os.close(target)
+        proceed()
         os.rename(name, base, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     except BaseException:
         with contextlib.suppress(OSError):

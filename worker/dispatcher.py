@@ -45,11 +45,13 @@ class Dispatcher:
         node: this node's id.
         files_limit: (soft, hard) of open files for jobs.
         stop: the `StopSignal`.
+        fence: the `Fence`: a worker that was frozen starts and delivers nothing.
         log: a logger.
         site_gid: additional group of the site's jobs, or None.
     """
 
-    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, log, site_gid=None):
+    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, fence, log, site_gid=None):
+        self._fence = fence
         self._site, self._store, self._presence = site, store, presence
         self._conf, self._node, self._files_limit, self._log = conf, node, files_limit, log
         self._as_root = os.geteuid() == 0
@@ -97,8 +99,9 @@ class Dispatcher:
 
         Raises:
             ConnectionLost: the database is gone. StaleEpoch: another run owns the site.
-            LauncherFailed: no job can be started or watched any more.
+            LauncherFailed: no job can be started or watched any more. Fenced: no heartbeat was written in time.
         """
+        self._fence.check()
         self._pool.order_again(len(self._waiting))
         for key, _ in self._selector.select(self._pause_s(limit_s, claim)):
             key.data()
@@ -107,7 +110,7 @@ class Dispatcher:
         now_s = time.time()
         ops, then = self._tell_news(now_s)
         if self._want_orders:
-            ops.append(self._store.take_orders(now_s))
+            ops.append(self._store.take_orders(self._new_token(), now_s))
             then.append(self._obey)
             self._want_orders = False
         if claim and self._want_claim:
@@ -134,7 +137,8 @@ class Dispatcher:
         """How long to wait for more to happen."""
         if (claim and self._want_claim) or self._want_orders:
             return 0.0
-        pause_s = min(limit_s, max(0.0, self._next_beat - time.monotonic()), self._tidy.patience_s())
+        beat_s = max(0.0, self._next_beat - time.monotonic())
+        pause_s = min(limit_s, beat_s, self._tidy.patience_s(), max(0.0, self._fence.remaining_s()))
         return min(pause_s, max(0.0, self._linger_until - time.monotonic())) if self._news else pause_s
 
     def _may_linger(self, claim):
@@ -228,6 +232,7 @@ class Dispatcher:
 
     def _give(self, assignment, shepherd):
         """Hand an assignment to a shepherd that has nothing to do."""
+        self._fence.wait_young()
         self._pool.assign(shepherd, assignment)
         if assignment.to_deliver:
             assignment.stage = stages.DELIVERING

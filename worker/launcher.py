@@ -1,7 +1,7 @@
 """The launcher of jobs: a small process that forks slot shepherds for the worker and kills what a dead one leaves.
 
-Started by `worker.launcher_client` as `python -I -S launcher.py --fd N`, it never imports redis or rq, so that a
-shepherd, which is a fork of it, has 2 MB and not 30. It has no thread, and ends when the worker's socket does.
+Started by `worker.launcher_client` as `python -I -S launcher.py SOCKET_FD PAGE_FD`, it never imports redis or rq, so
+that a shepherd, which is a fork of it, has 2 MB and not 30. It has no thread, and ends when the worker's socket does.
 
     ("new",) from the worker    a fork; answered by ("shepherd", pid) with the worker's end of the shepherd's socket,
                                 or by ("refused", reason)
@@ -22,6 +22,7 @@ import select
 import signal
 
 from jcq import process
+from jcq.site_page import Fence, SitePage
 from worker import messages, shepherd
 from worker.spawn import IDLE_DIRECTORY
 
@@ -34,8 +35,9 @@ _STDERR_FD = 2
 
 
 class _Launcher:
-    def __init__(self, sock, children_fd, null_fd):
+    def __init__(self, sock, fence, children_fd, null_fd):
         self._sock = sock
+        self._fence = fence
         self._children_fd = children_fd
         self._null_fd = null_fd
         self._pid = os.getpid()
@@ -81,7 +83,7 @@ class _Launcher:
         if pid == 0:
             ours.close()
             self._sock.close()
-            _shepherd_and_exit(theirs, self._children_fd, self._null_fd)
+            _shepherd_and_exit(theirs, self._fence, self._children_fd, self._null_fd)
         theirs.close()
         if pid > 0:
             self._shepherds.add(pid)
@@ -106,21 +108,21 @@ class _Launcher:
             messages.send(self._sock, ("lost", *self._lost.pop(0)))
 
 
-def _shepherd_and_exit(sock, children_fd, null_fd):
+def _shepherd_and_exit(sock, fence, children_fd, null_fd):
     """In the fork: never return to the launcher's loop, whatever happens."""
     code = 1
     try:
-        code = shepherd.serve(sock, children_fd, null_fd)
+        code = shepherd.serve(sock, fence, children_fd, null_fd)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
 
 
-def _close_all_but(kept_fd):
+def _close_all_but(kept_fds):
     """Whatever the worker's starters let it inherit, a lock of the site perhaps, must reach no job."""
     for entry in os.listdir("/proc/self/fd"):
-        if int(entry) > _STDERR_FD and int(entry) != kept_fd:
+        if int(entry) > _STDERR_FD and int(entry) not in kept_fds:
             with contextlib.suppress(OSError):  # the descriptor that listed them is gone
                 os.close(int(entry))
 
@@ -129,15 +131,17 @@ def main(argv):
     """Entry of the process.
 
     Args:
-        argv: `--fd N`, the socket to the worker.
+        argv: descriptors of the socket to the worker, and of the site's page.
     Returns:
         0 when nothing is left, else 1.
     """
-    if len(argv) != 2 or argv[0] != "--fd" or not argv[1].isdigit():
-        print("launcher: the worker starts this; usage: launcher.py --fd N", file=sys.stderr)
+    if len(argv) != 2 or not all(word.isdigit() for word in argv):
+        print("launcher: the worker starts this; usage: launcher.py SOCKET_FD PAGE_FD", file=sys.stderr)
         return 2
-    _close_all_but(int(argv[1]))
-    sock = _socket.socket(fileno=int(argv[1]))
+    sock_fd, page_fd = map(int, argv)
+    _close_all_but((sock_fd, page_fd))
+    sock = _socket.socket(fileno=sock_fd)
+    fence = Fence(SitePage.open(page_fd))
     os.set_inheritable(sock.fileno(), False)
     process.set_comm("jcq-launcher")
     process.become_subreaper()
@@ -149,7 +153,7 @@ def main(argv):
     gc.collect()
     gc.freeze()
     try:
-        _Launcher(sock, children_fd, null_fd).serve()
+        _Launcher(sock, fence, children_fd, null_fd).serve()
     except BrokenPipeError:
         pass  # the worker went while it was told something
     return 1 if process.kill_descendants(_LAST_KILL_S) else 0

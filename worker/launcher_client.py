@@ -11,6 +11,9 @@ from worker import messages
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py")
 _SOCKET_FD = 3
+_PAGE_FD = 4
+#: The numbers may be each other's in this process: one goes by way of a third, which nobody has.
+_FREE_FD = 1000
 
 
 class Shepherd:
@@ -79,10 +82,15 @@ class Shepherd:
 
 
 class Launcher:
-    """The launcher process and the socket to it. The worker must be a subreaper, should the launcher be killed."""
+    """The launcher process and the socket to it. The worker must be a subreaper, should the launcher be killed.
 
-    def __init__(self):
+    Args:
+        page_fd: descriptor of the `SitePage`: shepherds look at it before they start or deliver something.
+    """
+
+    def __init__(self, page_fd):
         self.pid = -1
+        self._page_fd = page_fd
         self._sock: socket.socket | None = None
 
     def start(self):
@@ -97,10 +105,13 @@ class Launcher:
                 # UTF-8 whatever the locale: names from the site database are kept so.
                 self.pid = os.posix_spawn(
                     sys.executable,
-                    [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, "--fd", str(_SOCKET_FD)],
+                    [sys.executable, "-I", "-S", "-X", "utf8", _PROGRAM, str(_SOCKET_FD), str(_PAGE_FD)],
                     os.environ,
                     file_actions=[
-                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), _SOCKET_FD),
+                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), _FREE_FD),
+                        (os.POSIX_SPAWN_DUP2, self._page_fd, _PAGE_FD),
+                        (os.POSIX_SPAWN_DUP2, _FREE_FD, _SOCKET_FD),
+                        (os.POSIX_SPAWN_CLOSE, _FREE_FD),
                         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                         (os.POSIX_SPAWN_DUP2, 2, 1),
                     ],

@@ -26,7 +26,7 @@ import signal
 import time
 
 from jcq import exit_record, process
-from jcq.errors import JobNotStarted
+from jcq.errors import Fenced, JobNotStarted
 from worker import delivery, messages
 from worker.limits import Limits
 from worker.owner import Owner
@@ -39,7 +39,7 @@ _PAUSE_MAX_S = 0.25
 _SIGNALS_READ_BYTES = 4096
 
 
-def serve(sock, children_fd, null_fd):
+def serve(sock, fence, children_fd, null_fd):
     """Be a slot shepherd until told to quit or the worker is gone.
 
     It has no parent-death signal: where cjcpw, worker and launcher are killed at one instant, it alone can still
@@ -47,6 +47,7 @@ def serve(sock, children_fd, null_fd):
 
     Args:
         sock: the socket to the worker.
+        fence: the `Fence`: a shepherd that was frozen starts and delivers nothing.
         children_fd: see `jcq.process.child_signals`.
         null_fd: /dev/null.
     Returns:
@@ -57,7 +58,7 @@ def serve(sock, children_fd, null_fd):
     os.umask(IDLE_UMASK)
     os.chdir(IDLE_DIRECTORY)
     try:
-        _Shepherd(sock, children_fd, null_fd).serve()
+        _Shepherd(sock, fence, children_fd, null_fd).serve()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the worker went while it was told something
     return 1 if process.kill_descendants(_LAST_KILL_S) else 0
@@ -138,8 +139,9 @@ class _Job:
 
 
 class _Shepherd:
-    def __init__(self, sock, children_fd, null_fd):
+    def __init__(self, sock, fence, children_fd, null_fd):
         self._sock = sock
+        self._fence = fence
         self._children_fd = children_fd
         self._null_fd = null_fd
         self._pid = os.getpid()
@@ -162,7 +164,7 @@ class _Shepherd:
                     return
                 elif kind != "signal":  # one of those may come too late
                     raise ValueError(f"message {kind!r}")
-        except _WorkerGone:
+        except (_WorkerGone, Fenced):
             return
 
     def _tell(self, *message):
@@ -171,6 +173,7 @@ class _Shepherd:
     # --- a job
 
     def _run(self, spec):
+        self._fence.wait_young()
         try:
             spawned = spawn(spec, Owner(spec), self._limits, self._null_fd)
         except JobNotStarted as error:
@@ -242,12 +245,14 @@ class _Shepherd:
         self._tell("delivered", note)
 
     def _proceed(self):
-        """Called between the parts of a long copy: the worker may have lost interest.
+        """Called between the parts of a long copy, and before a file becomes visible: may this delivery go on?
 
         Raises:
             GivenUp: it stops this shepherd.
             _WorkerGone: it is gone, or told the shepherd to quit.
+            Fenced: the site is another owner's.
         """
+        self._fence.wait_young()
         if not select.select([self._sock], [], [], 0)[0]:
             return
         message = messages.receive(self._sock)

@@ -9,7 +9,7 @@ from jcq.cli.errors_to_lines import complain, run
 from jcq.cluster import links, stop
 from jcq.cluster.start import start
 from jcq.errors import UsageError
-from jcq.journal import open_log
+from jcq.journal import ApartHandler, open_log
 from jcq.site import root_directory
 
 _EXIT_CODES = """\b
@@ -20,39 +20,45 @@ Exit codes:
   3  the database is owned by another node
   4  the site is already running on this node
   5  the database is missing, damaged, or unreadable for this server
-  6  ended itself, because it had lost the site
+  6  ended itself: another node owns the site, or no heartbeat reached its disk in time
   7  not ready within BOOT_TIMEOUT of site.conf
 """
 
 
 @click.command("cjcpw", context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
-@click.option("-c", "detached", is_flag=True, help="Start the daemons and end; nobody watches them.")
+@click.option("-c", "detached", is_flag=True, help="Start the site and end; an nqsdaemon on top watches it.")
+@click.option("--force", metavar="HOST", default="", help="Take over from HOST, whose run is frozen and fenced.")
 @click.option("-stop", "stopping", is_flag=True, help="Stop SITE on this node; end when its last process is gone.")
 @click.argument("site")
 @click.argument("database_path", metavar="[DBPATH]", required=False)
 @click.pass_obj
-def cjcpw(root, detached, stopping, site, database_path):
+def cjcpw(root, detached, force, stopping, site, database_path):
     """Start SITE, whose database is in DBPATH, and watch it until it is stopped.
 
     cjcpw stays in the foreground. If a daemon dies it kills the others and every job, and ends with 1,
     so that the cluster software can move the site. SIGTERM and SIGINT stop the site cleanly.
+
+    While another node owns the database, or may own it, cjcpw ends with 3 and names that owner. If that
+    node is frozen and still holds the locks, fence it first, and then name its host with --force.
     """
     root = root_directory(os.environ, root)
     if stopping:
-        if database_path is not None or detached:
+        if database_path is not None or detached or force:
             raise UsageError(reason="-stop takes SITE only; see cjcpw --help")
         stop_site(site, root)
     elif database_path is None:
         raise UsageError(reason=f"DBPATH is missing: cjcpw {site} DBPATH; see cjcpw --help")
     else:
-        start(site, database_path, root, monitored=not detached, warn=_warn)
+        start(site, database_path, root, monitored=not detached, warn=_warn, force=force)
 
 
 def stop_site(name, root):
     """Stop a site by its name; nothing to do where this node has never seen it."""
     known = links.find(name, root)
     if known is not None:
-        stop.stop(known.site, root, open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw"))
+        log = open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw")
+        ApartHandler.put_into(log)
+        stop.stop(known.site, root, log)
 
 
 def _warn(line):

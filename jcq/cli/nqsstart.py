@@ -25,7 +25,7 @@ def nqsstart(root, site):
     known = links.find(site or "", root)
     if known is None:
         raise SiteNotFound(site=site or host_name())
-    if not stop.resume(known.site, open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw")):
+    if not stop.resume(known.site, root, open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw")):
         start(known.name, known.database_path, root, monitored=False, ignore_maintenance=True, warn=_warn)
 
 

@@ -1,24 +1,30 @@
-"""Becoming the owner of a site: locks, owner record, leftovers of an old run, the right server.
+"""Becoming the owner of a site: locks, take-over from another node, owner record, leftovers, the right server.
 
-Takes over from the same node only; a record of another node that says "running" refuses the start.
+The rules of a take-over (ha-facts.md section 3): free locks prove that no daemon of the old owner lives,
+where the file system's locks can be trusted; else the heartbeat must stand still. Locks that another
+node holds refuse the start, unless the operator names that node's owner and its heartbeat stands still.
 """
 
 import os
 import select
+import time
 from dataclasses import dataclass, field
 
-from jcq.cluster import epoch, locks, owner, record, sweep
+from jcq.cluster import epoch, file_system, heartbeat, locks, owner, record, sweep
 from jcq.cluster.daemons import ORDER, Launch
 from jcq.config import DaemonConf
-from jcq.errors import AlreadyRunning, DatabaseUnusable, OwnedElsewhere
+from jcq.errors import AlreadyRunning, DatabaseUnusable, OwnedElsewhere, OwnerNotNamed
 from jcq.jcdbs import server
-from jcq.node import node_id
 from jcq.site import Site
 
 #: Leftovers of an old run die within this, or the start is refused.
 _SWEEP_LIMIT_S = 10.0
 #: How long a lock that nobody should hold any more may still be busy.
 _LOCK_LIMIT_S = 1.0
+#: Who is told to be replaced and writes so many heartbeats' time none is taken for frozen.
+_FROZEN_BEATS = 2.5
+#: Of an owner that has written no heartbeat at all.
+_LIMIT_UNKNOWN_S = 20.0
 
 
 @dataclass
@@ -36,17 +42,19 @@ class Ownership:
     #: The record of daemons of this run.
     record: record.DaemonRecord
     epoch: int = 0
-    pid: int = field(default_factory=os.getpid)
+    #: See `OwnerRecord`.
+    forced: str = ""
+    run: str = field(default_factory=owner.new_run)
 
     def next_epoch(self):
         """Copy the data forward and say so in the owner record; returns the new epoch's number."""
         self.epoch = epoch.advance(self.site, self.epoch)
-        self._write(owner.RUNNING)
+        self.say(owner.RUNNING)
         return self.epoch
 
-    def launch(self, tied):
+    def launch(self, page_fd):
         """What the daemons of this epoch are started with."""
-        return Launch(self.site, self.epoch, self.server_path, self.locks.fds, tied)
+        return Launch(self.site, self.epoch, self.server_path, self.locks.fds, page_fd)
 
     def note(self, name, pid):
         """Add a started process to the record of daemons."""
@@ -66,19 +74,16 @@ class Ownership:
             self.record.processes.pop(name, None)
         self.record.write(self.site)
 
-    def hand_over(self, pid):
-        """`cjcpw -c` ends: a daemon speaks for the site from now on."""
-        self.pid = pid
-        self.forget(record.CJCPW)
-        self._write(owner.RUNNING)
-
     def release(self):
         """Say that nothing of the site is left on this node, and let the locks go."""
-        self._write(owner.RELEASED)
+        self.say(owner.RELEASED)
         record.remove(self.site)
+        if self.locks.complete:
+            locks.forget_take_overs(self.site)
         self.locks.release()
 
-    def _write(self, state):
+    def say(self, state):
+        """Write the owner record."""
         owner.here(
             self.root,
             self.conf,
@@ -86,11 +91,13 @@ class Ownership:
             state=state,
             epoch=self.epoch,
             server=self.server_version,
-            pid=self.pid,
+            pid=os.getpid(),
+            run=self.run,
+            forced=self.forced if state == owner.RUNNING else "",
         ).write(self.site)
 
 
-def acquire(site, root, conf, log, monitored=True):
+def acquire(site, root, conf, log, monitored=True, force=""):
     """Become the owner.
 
     Args:
@@ -99,45 +106,102 @@ def acquire(site, root, conf, log, monitored=True):
         conf: `DaemonConf`.
         log: logger; what was swept away is said there.
         monitored: False for `cjcpw -c`.
+        force: host of the owner that is to be replaced although it holds the locks; the operator has
+            made sure that it is fenced or frozen.
     Returns:
-        An `Ownership`; this process is in the record of daemons.
+        An `Ownership`; the owner record and the record of daemons name this process.
     Raises:
         AlreadyRunning: the site runs on this node.
-        OwnedElsewhere: another node runs it, or is not known to have stopped it.
+        OwnedElsewhere: another node runs it, or may run it.
+        OwnerNotNamed: `force` is not the owner's host.
         DatabaseUnusable: no locks, no server, or one that may not read the data.
     """
-    node = node_id(root, conf.node_id)
     before = owner.read(site)
-    if before.state == owner.RUNNING and before.node != node:
-        raise _elsewhere(site, before)
     path, version = server.binary(conf)
     owner.check_server(site, before, version)
-    held = locks.SiteLocks.take(site)
-    if held is None:
+    disk = file_system.of(site.database)
+    if disk.distrust:
+        log.warning("site %s: %s", site.name, disk.distrust)
+    elsewhere = before.state == owner.RUNNING and not before.on_this_node(root)
+    held = locks.SiteLocks.take(site, before.forced)
+    forced = ""
+    if held is None and elsewhere:
+        held, forced = _take_from_elsewhere(site, before, disk, force, log)
+    elif held is None:
         held = _take_from_leftovers(site, root, before, log)
+    elif elsewhere and disk.distrust and not force:
+        _watch(site, before, held, log)
     try:
         _sweep(site, root, log)
         mine = record.DaemonRecord.new(root, conf, monitored)
-        mine.put(record.CJCPW, os.getpid())
+        mine.put(record.CJCPW if monitored else record.TOP, os.getpid())
         mine.write(site)
+        ownership = Ownership(site, root, conf, held, path, version, mine, before.epoch, forced)
+        ownership.say(owner.RUNNING)
     except BaseException:
         held.release()
         raise
-    return Ownership(site, root, conf, held, path, version, mine, before.epoch)
+    return ownership
+
+
+def _take_from_elsewhere(site, before, disk, force, log):
+    """The locks are another node's: wait for its lease to end, or take over by force; returns (locks, forced)."""
+    if not force:
+        held = _await_lease(site, before, disk, log) if disk.lock_wait_s else None
+        if held is None:
+            raise _elsewhere(site, before)
+        return held, ""
+    if force.lower() != before.host.lower():
+        raise OwnerNotNamed(site=site.name, host=before.host, given=force)
+    if heartbeat.moves(site, _limit_s(site) / heartbeat.BEATS_PER_LIMIT * _FROZEN_BEATS):
+        raise _elsewhere(site, before)
+    held = locks.SiteLocks.take_over(site, before.run)
+    if held is None:
+        raise _elsewhere(site, owner.read(site))
+    log.warning("site %s: taken over by force from %s, cjcpw %d", site.name, before.host, before.pid)
+    return held, before.run
+
+
+def _await_lease(site, before, disk, log):
+    """A dead client's lock lives on the server until its lease ends; a living owner's heartbeat moves."""
+    log.info("site %s: waiting up to %g s for the locks of %s", site.name, disk.lock_wait_s, before.host)
+    deadline_s = time.monotonic() + disk.lock_wait_s
+    while time.monotonic() < deadline_s:
+        if heartbeat.moves(site, _limit_s(site) / heartbeat.BEATS_PER_LIMIT * _FROZEN_BEATS):
+            return None
+        held = locks.SiteLocks.take(site, before.forced)
+        if held is not None:
+            return held
+    return None
+
+
+def _watch(site, before, held, log):
+    """Where locks prove nothing, an owner that writes no heartbeat for long enough has ended itself."""
+    beat = heartbeat.read(site) or heartbeat.Beat("", 0, _LIMIT_UNKNOWN_S)
+    log.info("site %s: watching the heartbeat of %s for %g s", site.name, before.host, beat.watch_s)
+    if heartbeat.moves(site, beat.watch_s):
+        held.release()
+        raise _elsewhere(site, before)
+
+
+def _limit_s(site):
+    beat = heartbeat.read(site)
+    return beat.limit_s if beat else _LIMIT_UNKNOWN_S
 
 
 def _take_from_leftovers(site, root, before, log):
     """The locks are busy: refuse if that is a living run, else kill what holds them."""
     alive = record.read(site).alive(root)
-    marked = set(sweep.marked(site))
+    marked = set(sweep.marked(site, root))
     holders = set(locks.holders(site))
     # A holder without the mark that daemons have is a cjcpw, perhaps one that has just begun.
-    if record.CJCPW in alive or set(ORDER) <= set(alive) or holders - marked - set(alive.values()):
+    living = {record.CJCPW, record.TOP} & set(alive) or set(ORDER) <= set(alive)
+    if living or holders - marked - set(alive.values()):
         raise AlreadyRunning(site=site.name)
     _sweep(site, root, log)
     poll = select.poll()
     for _ in range(int(_LOCK_LIMIT_S / 0.02)):
-        held = locks.SiteLocks.take(site)
+        held = locks.SiteLocks.take(site, before.forced)
         if held is not None:
             return held
         # A lock goes when its last holder is gone from the kernel, which tells nobody.

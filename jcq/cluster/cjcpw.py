@@ -1,25 +1,35 @@
 """cjcpw: starts a site's daemons in order, watches them, and ends them together.
 
 An event loop around `jcq.cluster.states.TABLE`: descriptors, signals and clocks become events, the
-table names the action. Manual 2.1.4, 2.5.5; design section 9.
+table names the action. While the site is up the loop never touches the site's disk, which may hang: what
+has to be written is written by `jcq.cluster.heart`. Manual 2.1.4, 2.5.5; design section 9.
 """
 
 import os
 import selectors
 import signal
-import time
 from collections import deque
 
 from jcq.cluster import control, daemons, epoch, states
+from jcq.cluster.heart import Heart
+from jcq.cluster.heartbeat import BEATS_PER_LIMIT
+from jcq.cluster.pulse import Pulse
+from jcq.cluster.timers import Timers
 from jcq.cluster.verdict import describe, verdict
-from jcq.errors import DatabaseUnusable, JcqError, StartTimeout, StopIncomplete
+from jcq.errors import DaemonDied, DatabaseUnusable, Fenced, JcqError, StartTimeout, StopIncomplete
 from jcq.jcdbs import server
-from jcq.process import kill_descendants, reap
+from jcq.process import kill_descendants, reap, run_apart
+from jcq.site_page import Fence, SitePage
 
 #: jcdbs cannot announce that it is ready, so it is asked.
 _PING_EVERY_S = 0.01
 #: After a daemon's death everything is gone within this, or is in D state.
 _KILL_LIMIT_S = 4.0
+#: jcdbs is asked so often whether it lives, and is given up when it has been silent for so long.
+_PULSE_EVERY_S = 5.0
+_PULSE_LIMIT_S = 30.0
+#: A site that has been up for so long needs the older epochs no more.
+_HEALTHY_AFTER_S = 600.0
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,11 +41,11 @@ class Supervisor:
         owner_uid: the uid that made the site and may direct it, beside root.
         limits: `SiteConf`.
         log: logger.
-        monitored: False for `-c`: end when all daemons are ready, and leave them.
         maintenance: start no daemons (manual 2.5.5).
+        announce: called once, when the site is up.
     """
 
-    def __init__(self, ownership, owner_uid, limits, log, monitored=True, maintenance=False):
+    def __init__(self, ownership, owner_uid, limits, log, maintenance=False, announce=None):
         self.site = ownership.site
         self.state = states.STARTING
         #: The `JcqError` that ended the run, or None.
@@ -44,14 +54,16 @@ class Supervisor:
         self._owner_uid = owner_uid
         self._limits = limits
         self._log = log
-        self._monitored = monitored
         self._maintenance = maintenance
+        self._announce = announce
+        self._page = SitePage.create(limits.fence_timeout_s)
+        self._fence = Fence(self._page)
+        self._heart = Heart(self.site, self._page, ownership.run, ownership.locks.beat_fd, log)
+        self._pulse: Pulse | None = None
+        self._timers = Timers()
         self._alive: dict[str, daemons.Daemon] = {}
         self._awaited: daemons.Daemon | None = None
-        self._deadline_s: float | None = None
-        self._late = states.START_LATE
         self._waiting: list[tuple[control.Asker, str]] = []
-        self._detached = False
         #: The epoch while its jcdbs has not answered yet, else 0.
         self._unanswered = 0
         self._events: deque[tuple[str, object]] = deque()
@@ -59,13 +71,18 @@ class Supervisor:
         self._askers: control.Askers | None = None
 
     def run(self):
-        """Run until the site has ended, or with `-c` until it is up; `failure` says how."""
+        """Run until the site has ended; `failure` says how."""
         self._open()
         try:
-            while self.state != states.ENDED and not self._detached:
+            while self.state != states.ENDED:
                 self.run_once()
         finally:
             self._close()
+
+    def close(self):
+        """The last act: the log's last lines reach the disk, and the locks are free."""
+        self._heart.close()
+        self._page.close()
 
     def run_once(self):
         """One turn of the loop: wait for something, turn it into events, act on them."""
@@ -73,9 +90,7 @@ class Supervisor:
             key.data(key.fileobj)
         reap(self._ended)
         self._ask_jcdbs()
-        if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
-            self._deadline_s = None
-            self._fire(self._late)
+        self._timers.run()
         self._act()
 
     # --- what becomes an event ---------------------------------------------------------------
@@ -88,8 +103,9 @@ class Supervisor:
         # A resident process: it stays when the terminal that started it goes.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._signalled)
-        if self._monitored:
-            self._askers = control.Askers(self.site, self._owner_uid, self._selector, self._asked, self._log)
+        self._heart.start()
+        self._timers.every("fence", self._limits.fence_timeout_s / BEATS_PER_LIMIT, self._look_at_heart)
+        self._askers = control.Askers(self.site, self._owner_uid, self._selector, self._asked, self._log)
         if self._maintenance:
             self._log.info("site %s: maintenance=ON, no daemon is started", self.site.name)
             self.state = states.PAUSED
@@ -133,7 +149,7 @@ class Supervisor:
             return 0
         if self._awaited is not None and self._awaited.name == daemons.JCDBS:
             return _PING_EVERY_S
-        return None if self._deadline_s is None else max(0.0, self._deadline_s - time.monotonic())
+        return self._timers.timeout_s()
 
     def _signalled(self, fd):
         for number in os.read(fd, 4096):
@@ -145,7 +161,38 @@ class Supervisor:
         self._log.info("site %s: %s asks: %s", self.site.name, asker, word)
         self._fire(word, asker)
 
+    def _look_at_heart(self):
+        """At every heartbeat's time: whether the site is still ours, and whether old locks have come free."""
+        try:
+            self._fence.check()
+        except Fenced as error:
+            self._fire(states.LOST, error)
+            return
+        if not self._ownership.locks.complete and self._ownership.locks.try_to_complete():
+            self._log.info("site %s: the locks of the old owner have come free", self.site.name)
+
+    def _look_at_pulse(self):
+        assert self._pulse is not None
+        if self._pulse.silent_s() >= _PULSE_LIMIT_S:
+            self._fire(states.HUNG)
+        else:
+            self._pulse.ask()
+
+    def _heart_ended(self, status):
+        if os.waitstatus_to_exitcode(status) == Fenced.exit_code:
+            self._look_at_heart()
+            return
+        self._heart.start()
+        self._log.warning("site %s: the heartbeat's process %s; a new one beats", self.site.name, describe(status))
+
+    def _heart_only(self, pid, status, _usage):
+        if pid == self._heart.pid:
+            self._heart_ended(status)
+
     def _ended(self, pid, status, _usage):
+        if pid == self._heart.pid:
+            self._heart_ended(status)
+            return
         daemon = next((daemon for daemon in self._alive.values() if daemon.pid == pid), None)
         if daemon is None:
             return
@@ -195,6 +242,7 @@ class Supervisor:
         """A new epoch, and the first daemon."""
         self._within(self._limits.boot_timeout_s, states.START_LATE)
         number = self._unanswered = self._ownership.next_epoch()
+        self._page.database_starts = 0
         self._log.info("site %s: starting, epoch %d, %s", self.site.name, number, self._ownership.server_version)
         self._start(daemons.ORDER[0])
 
@@ -204,17 +252,16 @@ class Supervisor:
 
     def do_announce(self, _detail):
         """The site is up."""
-        self._deadline_s = None
+        self._timers.cancel("late")
         self._ownership.note_up()
-        try:
-            epoch.prune(self.site)
-        except OSError as error:
-            self._log.warning("site %s: old epochs stay: %s", self.site.name, error)
+        self._pulse = Pulse(self.site, self._ownership.epoch, self._selector)
+        self._timers.every("pulse", _PULSE_EVERY_S, self._look_at_pulse)
+        self._timers.after("prune", _HEALTHY_AFTER_S, self._prune)
         self._log.info("site %s: up, epoch %d", self.site.name, self._ownership.epoch)
         self._answer_waiting("the site is up")
-        if not self._monitored:
-            self._ownership.hand_over(self._alive[daemons.NQSDAEMON].pid)
-            self._detached = True
+        if self._announce:
+            self._announce()
+            self._announce = None
 
     def do_begin_resume(self, asker):
         """nqsstart under a cjcpw that rests."""
@@ -266,6 +313,22 @@ class Supervisor:
         """A daemon died: kill the rest at once."""
         self._end(self._verdict(ended))
 
+    def do_fail_hung(self, _detail):
+        """jcdbs lives and does not answer."""
+        jcdbs = self._alive[daemons.JCDBS]
+        how = f"has not answered for {_PULSE_LIMIT_S:g} s"
+        self._end(DaemonDied(what=f"{jcdbs.name}[{jcdbs.pid}]", site=self.site.name, how=how))
+
+    def do_fence(self, lost):
+        """The site is lost: kill all at once, and write nothing more to its disk."""
+        self.state = states.ENDED
+        self.failure = lost
+        self._heart.kill()
+        left = kill_descendants(_KILL_LIMIT_S)
+        if left:
+            self._log.error("site %s: SIGKILL does not end %s", self.site.name, left)
+        self._answer_waiting(f"cjcpw has ended: {lost}")
+
     def do_fail_late(self, _detail):
         """BOOT_TIMEOUT is over."""
         self._end(self._too_late())
@@ -293,14 +356,17 @@ class Supervisor:
     # --- parts of actions --------------------------------------------------------------------
 
     def _start(self, name):
-        daemon = daemons.start(name, self._ownership.launch(tied=self._monitored))
+        daemon = daemons.start(name, self._ownership.launch(self._page.fd))
         self._alive[name] = daemon
         self._ownership.note(name, daemon.pid)
         self._await(daemon)
 
+    def _prune(self):
+        """Apart: a disk that hangs just then hangs that process only."""
+        run_apart(lambda: epoch.prune(self.site))
+
     def _within(self, limit_s, event):
-        self._deadline_s = time.monotonic() + limit_s
-        self._late = event
+        self._timers.after("late", limit_s, lambda: self._fire(event))
 
     def _begin_stop(self):
         self._await(None)
@@ -310,14 +376,20 @@ class Supervisor:
     def _clear(self):
         """Kill every descendant until none is left; returns the pids of those that outlive it."""
         self._await(None)
-        self._deadline_s = None
-        left = kill_descendants(_KILL_LIMIT_S)
+        for name in ("late", "pulse", "prune"):
+            self._timers.cancel(name)
+        if self._pulse is not None:
+            self._pulse.close()
+            self._pulse = None
+        left = kill_descendants(_KILL_LIMIT_S, self._heart_only, spared=(self._heart.pid,))
         self._alive.clear()
         asked = [(event, detail) for event, detail in self._events if event in states.ASKED]
         self._events = deque(asked)
         if left:
+            # In D state: the disk hangs, and whoever touches it now would hang too.
             self._log.error("site %s: SIGKILL does not end %s", self.site.name, left)
-        elif self._unanswered:
+            return left
+        if self._unanswered:
             epoch.discard(self.site, self._unanswered)
             self._unanswered = 0
         self._ownership.forget(*daemons.ORDER)
@@ -353,7 +425,7 @@ class Supervisor:
 
     def _verdict(self, ended):
         daemon, status = ended
-        while_starting = self._deadline_s is not None
+        while_starting = self._pulse is None
         return verdict(self.site, self._ownership.epoch, daemon.name, daemon.pid, status, while_starting)
 
     def _too_late(self):

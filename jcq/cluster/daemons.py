@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 
 from jcq.jcdbs import server
+from jcq.node import boot_id
 from jcq.process import die_with_parent
 from jcq.site import Site
 
@@ -22,8 +23,9 @@ WORKER = "worker"
 #: In the order of their start; they stop in the opposite one.
 ORDER = (JCDBS, NQSDAEMON, WORKER)
 
-_LOCK_FDS = (5, 6)
-_READY_FD = 7
+_READY_FD = 3
+_PAGE_FD = 4
+_FIRST_LOCK_FD = 5
 #: Above every number that is wanted.
 _OUT_OF_THE_WAY = 64
 #: What daemons say before their logs are open, or when they crash: `log/<name>.err`, emptied beyond this.
@@ -48,10 +50,10 @@ class Launch:
     epoch: int
     #: Executable of jcdbs.
     server_path: str
-    #: Descriptors of the two lock files.
+    #: Descriptors of the lock files.
     lock_fds: tuple
-    #: Whether they die with this process; not with `cjcpw -c`.
-    tied: bool
+    #: Descriptor of the `SitePage`.
+    page_fd: int
 
 
 def environment(site, epoch):
@@ -65,6 +67,7 @@ def environment(site, epoch):
         "SPT_NOENV": "1",
         "JCQ_SITE": os.path.realpath(site.directory),
         "JCQ_EPOCH": str(epoch),
+        "JCQ_BOOT": boot_id(site.root),
     }
     if os.environ.get("TZ"):
         found["TZ"] = os.environ["TZ"]
@@ -89,7 +92,8 @@ def start(name, launch):
         return _spawn(name, launch, launch.server_path, argv, server.epoch_directory(site, epoch), announces=False)
     module = "jcq.nqsdaemon" if name == NQSDAEMON else "worker"
     argv = [sys.executable, "-I", "-m", module, "--root", site.root, "--site", site.directory, "--epoch", str(epoch)]
-    argv += ["--ready-fd", str(_READY_FD), "--lock-fds", ",".join(str(fd) for fd in _LOCK_FDS)]
+    lock_fds = (str(_FIRST_LOCK_FD + number) for number in range(len(launch.lock_fds)))
+    argv += ["--ready-fd", str(_READY_FD), "--page-fd", str(_PAGE_FD), "--lock-fds", ",".join(lock_fds)]
     return _spawn(name, launch, sys.executable, argv, "/", announces=True)
 
 
@@ -104,9 +108,8 @@ def _spawn(name, launch, program, argv, directory, announces):
     if pid == 0:
         try:
             os.setsid()
-            if launch.tied:
-                die_with_parent(parent)
-            _place_descriptors(log_path, launch.lock_fds, ready_write)
+            die_with_parent(parent)
+            _place_descriptors(log_path, launch, ready_write)
             os.chdir(directory)
             os.umask(0o077)
             signal.set_wakeup_fd(-1)
@@ -123,11 +126,12 @@ def _spawn(name, launch, program, argv, directory, announces):
     return Daemon(name, pid, ready_read)
 
 
-def _place_descriptors(log_path, lock_fds, ready_fd):
-    """Standard descriptors, locks and readiness at their numbers; everything else closed."""
+def _place_descriptors(log_path, launch, ready_fd):
+    """Standard descriptors, readiness, page and locks at their numbers; everything else closed."""
     null = os.open("/dev/null", os.O_RDONLY)
     log = _open_errors(log_path)
-    wanted = {0: null, 1: log, 2: log, **dict(zip(_LOCK_FDS, lock_fds, strict=True))}
+    wanted = {0: null, 1: log, 2: log, _PAGE_FD: launch.page_fd}
+    wanted |= {_FIRST_LOCK_FD + number: fd for number, fd in enumerate(launch.lock_fds)}
     if ready_fd >= 0:
         wanted[_READY_FD] = ready_fd
     # First out of the way of the numbers wanted, then into place.

@@ -3,7 +3,9 @@
 One is locked with flock, the other with an open-file-description lock: each survives on file
 systems that break the other. Both last as long as any process holds the descriptor, so "free" means
 that no daemon of the site lives, even after SIGKILL of cjcpw. The files are never renamed or
-removed: a replaced lock file has two owners. Source: ha-facts.md section 3.
+removed: a replaced lock file has two owners. Who took the site over from a frozen owner, which still
+holds them, holds a third one, named after that owner's run, until the two come free. Source: ha-facts.md
+section 3.
 """
 
 import errno
@@ -15,23 +17,42 @@ from jcq.errors import DatabaseUnusable
 
 FLOCK_NAME = ".owner.flock"
 OFD_NAME = ".owner.ofd"
+FORCE_NAME = ".owner.force"
 _BUSY = (errno.EAGAIN, errno.EACCES)
 #: struct flock: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
 
 
 class SiteLocks:
-    """Both locks, held while `fds` are open in this process or in one that inherited them."""
+    """The locks, held while `fds` are open in this process or in one that inherited them.
 
-    def __init__(self, fds):
+    Args:
+        fds: descriptors of the two files, and behind a take-over that of the third.
+        pending: of the two, those that the frozen owner still holds.
+    """
+
+    def __init__(self, fds, pending=()):
         self.fds = fds
+        self._pending = pending
+
+    @property
+    def complete(self):
+        """Whether both are held."""
+        return not self._pending
+
+    @property
+    def beat_fd(self):
+        """Of the file in which the heartbeat stands."""
+        return self.fds[1]
 
     @classmethod
-    def take(cls, site):
+    def take(cls, site, forced=""):
         """Take both locks without waiting.
 
         Args:
             site: the `jcq.site.Site`; its database directory must exist.
+            forced: the run from which the last owner took the site over, if the owner record names one: that
+                owner may hold the third lock only.
         Returns:
             `SiteLocks`, or None where somebody holds one of them.
         Raises:
@@ -39,23 +60,78 @@ class SiteLocks:
         """
         fds = []
         try:
-            for name, lock in ((FLOCK_NAME, _flock), (OFD_NAME, _ofd_lock)):
+            for lock, name in _LOCKS:
                 fds.append(_open(site, name))
                 lock(fds[-1])
+            if forced:
+                third = _open(site, f"{FORCE_NAME}.{forced}")
+                try:
+                    _flock(third)
+                finally:
+                    os.close(third)
         except OSError as error:
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
             if error.errno in _BUSY:
                 return None
-            reason = f"its locks cannot be taken ({error.strerror})"
-            raise DatabaseUnusable(site=site.name or site.directory, reason=reason) from error
+            raise _unlockable(site, error) from error
         return cls(tuple(fds))
+
+    @classmethod
+    def take_over(cls, site, run):
+        """Take the third lock, the one for taking the site over from a run that still holds the two.
+
+        Args:
+            site: the `jcq.site.Site`.
+            run: name of the run of the frozen owner.
+        Returns:
+            `SiteLocks` that are not complete, or None where another one has taken it over already.
+        Raises:
+            DatabaseUnusable: as `take`.
+        """
+        fds = []
+        try:
+            fds += [_open(site, name) for _, name in _LOCKS]
+            fds.append(_open(site, f"{FORCE_NAME}.{run}"))
+            _flock(fds[-1])
+        except OSError as error:
+            _close(fds)
+            if error.errno in _BUSY:
+                return None
+            raise _unlockable(site, error) from error
+        return cls(tuple(fds), tuple(zip((lock for lock, _ in _LOCKS), fds, strict=False)))
+
+    def try_to_complete(self):
+        """Take those of the two locks that have come free; daemons that inherited them hold them then too."""
+        left = []
+        for lock, fd in self._pending:
+            try:
+                lock(fd)
+            except OSError:
+                left.append((lock, fd))
+        self._pending = tuple(left)
+        return self.complete
 
     def release(self):
         """Close this process's descriptors; daemons that inherited them go on holding the locks."""
-        for fd in self.fds:
-            os.close(fd)
+        _close(self.fds)
         self.fds = ()
+
+
+def forget_take_overs(site):
+    """Remove the files of third locks, which only those touch who read their name in the owner record."""
+    for name in os.listdir(site.database):
+        if name.startswith(f"{FORCE_NAME}."):
+            os.unlink(os.path.join(site.database, name))
+
+
+def _close(fds):
+    for fd in fds:
+        os.close(fd)
+
+
+def _unlockable(site, error):
+    reason = f"its locks cannot be taken ({error.strerror})"
+    return DatabaseUnusable(site=site.name or site.directory, reason=reason)
 
 
 def is_held(site):
@@ -115,3 +191,6 @@ def _flock(fd):
 
 def _ofd_lock(fd):
     fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0))
+
+
+_LOCKS = ((_flock, FLOCK_NAME), (_ofd_lock, OFD_NAME))

@@ -30,6 +30,7 @@ from jcq.identity import SiteIdentity
 from jcq.jcdbs import server
 from jcq.process import wait_gone
 from jcq.site import Site, hex_name, host_name, local_site, resolve, spool
+from jcq.site_page import SitePage
 
 #: Directory of the site -> its mode, whatever the umask.
 DIRECTORIES = {"database": 0o700, "run": 0o711, "requests": 0o711, "output": 0o711, "log": 0o750}
@@ -149,7 +150,7 @@ def _make_database(site, identity, root, say, first_phase):
         raise DatabaseUnusable(site=site.name, reason="somebody holds its locks")
     try:
         number = epoch.create_first(site)
-        with _temporary_daemon(Launch(site, number, path, locks.fds, tied=True), limits):
+        with _site_page(limits) as page, _temporary_daemon(Launch(site, number, path, locks.fds, page.fd), limits):
             say(f"Phase {first_phase + 1}: Make the site database and its queues.")
             run_limit = len(os.sched_getaffinity(0))
             server.create_database(server.open_store(site, number), identity, run_limit)
@@ -159,6 +160,15 @@ def _make_database(site, identity, root, say, first_phase):
         ).write(site)
     finally:
         locks.release()
+
+
+@contextmanager
+def _site_page(limits):
+    page = SitePage.create(limits.fence_timeout_s)
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The owner record `database/.owner`: which node runs the site, or ran it last, and in which epoch.
 
-Rewritten only at start and stop, durably. Observers of other nodes read it; the locks decide on this
-node. Source: design section 9.
+Rewritten only at start and stop, durably. Each run has a name of its own: a process whose run it does
+not name any more has lost the site. Source: design section 9.
 """
 
 import os
@@ -32,7 +32,7 @@ class OwnerRecord:
     host: str = ""
     boot: str = ""
     pid_ns: int = 0
-    #: cjcpw, or with `-c` nqsdaemon.
+    #: cjcpw, or with `-c` the nqsdaemon on top.
     pid: int = 0
     #: Start of that process in clock ticks since boot.
     start: int = 0
@@ -42,6 +42,10 @@ class OwnerRecord:
     server: str = ""
     #: For people only; no decision compares clocks.
     since: str = ""
+    #: Name of this run of the owner, new at every start.
+    run: str = ""
+    #: Name of the run of a frozen owner from which this one took the site over: see `jcq.cluster.locks`.
+    forced: str = ""
 
     def write(self, site):
         """Replace the record, durably."""
@@ -58,7 +62,12 @@ class OwnerRecord:
         return ProcessName(self.node, self.boot, self.pid_ns, self.pid, self.start).alive_here(root)
 
 
-def here(root, conf, *, site, state, epoch, server, pid):
+def new_run():
+    """A name for a run that no other one has."""
+    return os.urandom(8).hex()
+
+
+def here(root, conf, *, site, state, epoch, server, pid, run="", forced=""):
     """A record about a process of this node.
 
     Args:
@@ -69,11 +78,24 @@ def here(root, conf, *, site, state, epoch, server, pid):
         epoch: number of the run.
         server: kind and version of the server.
         pid: the process that speaks for the site.
+        run, forced: see `OwnerRecord`.
     """
     node = node_id(root, conf.node_id)
     process = ProcessName.of(pid, root, node)
     return OwnerRecord(
-        state, site, node, host_name(), process.boot, process.pid_ns, pid, process.start, epoch, server, _now()
+        state=state,
+        site=site,
+        node=node,
+        host=host_name(),
+        boot=process.boot,
+        pid_ns=process.pid_ns,
+        pid=pid,
+        start=process.start,
+        epoch=epoch,
+        server=server,
+        since=_now(),
+        run=run,
+        forced=forced,
     )
 
 

@@ -12,6 +12,8 @@ from jcq.durable import write_durably
 from jcq.node import ProcessName, boot_id, node_id, pid_namespace, start_ticks
 
 CJCPW = "cjcpw"
+#: What stands in cjcpw's place after `cjcpw -c`: the nqsdaemon on top.
+TOP = "top"
 NQSDAEMON = "nqsdaemon"
 
 

@@ -6,10 +6,12 @@ one means that the disk is not there.
 
 import os
 import pwd
+from contextlib import ExitStack
 
 from jcq.cluster import links
 from jcq.cluster.acquire import acquire
 from jcq.cluster.cjcpw import Supervisor
+from jcq.cluster.detach import run_detached
 from jcq.config import read_daemon_conf, read_site_conf
 from jcq.errors import DatabaseUnusable, NotPermitted, WrongRoot, WrongSite
 from jcq.identity import read_identity
@@ -48,67 +50,100 @@ def open_site(name, database_path, root):
     return site, identity, spool(root, hex_name(address))
 
 
-def start(name, database_path, root, monitored, ignore_maintenance=False, warn=None):
+def start(name, database_path, root, monitored, ignore_maintenance=False, warn=None, force=""):
     """Run cjcpw.
+
+    With `-c` a process takes its place that nobody waits for: it does all that cjcpw does, so that heartbeat,
+    fence and the end of every straggler are the same. The manual says of `-c` that cjcpw does not stay
+    (2.1.4), and that nqsdaemon's parent is process 1: that is this process.
 
     Args:
         name, database_path, root: as for `open_site`.
         monitored: stay and watch; False for `-c`.
         ignore_maintenance: start the daemons in spite of maintenance=ON (nqsstart was asked to).
         warn: called with each warning line about the configuration.
+        force: host of a frozen owner that is to be replaced.
     Returns:
         None after a clean stop, or with `-c` when the site is up.
     Raises:
         JcqError: why it did not start, or how it ended; its `exit_code` is cjcpw's.
     """
+
+    def begin(announce=None):
+        _start(name, database_path, root, ignore_maintenance, warn, force, announce)
+
+    if monitored:
+        begin()
+    else:
+        run_detached(begin)
+
+
+def _start(name, database_path, root, ignore_maintenance, warn, force, announce):
     log = open_log(None, "cjcpw")
-    mode = "cjcpw" if monitored else "cjcpw -c"
+    mode = "cjcpw" if announce is None else "cjcpw -c"
     node = host_name()
-    try:
-        site, identity, link = open_site(name, database_path, root)
-        conf, warnings = read_daemon_conf(root, site.directory)
-        limits, more = read_site_conf(site.directory)
-        node = node_id(root, conf.node_id)
-        if link:
-            _prepare_link(site, link)
-        _become_owner(identity)
-        log = open_log(site, "cjcpw", conf.syslog)
-        if not os.access(site.log, os.W_OK | os.X_OK):
-            more = [*more, f"{site.log} cannot be written, so nothing is logged there; make it writable"]
-        for line in (*warnings, *more):
-            log.warning("%s", line)
-            if warn:
-                warn(line)
-        _run(site, identity, root, conf, limits, log, monitored, conf.maintenance and not ignore_maintenance)
-    except Exception as error:
-        code = getattr(error, "exit_code", 1)
-        log.error("site %s: %s ends on node %s, asked by uid %d: %s; exit code %d",
-                  name, mode, node, os.getuid(), error, code)  # fmt: skip
-        raise
-    log.info("site %s: %s ends on node %s: %s; exit code 0", name, mode, node,
-             "stopped on request" if monitored else "the site is up")  # fmt: skip
+    with ExitStack() as last_acts:
+        try:
+            site, identity, link = open_site(name, database_path, root)
+            conf, warnings = read_daemon_conf(root, site.directory)
+            limits, more = read_site_conf(site.directory)
+            node = node_id(root, conf.node_id)
+            if link:
+                _prepare_link(site, link)
+            _become_owner(identity)
+            log = open_log(site, "cjcpw", conf.syslog)
+            if not os.access(site.log, os.W_OK | os.X_OK):
+                more = [*more, f"{site.log} cannot be written, so nothing is logged there; make it writable"]
+            for line in (*warnings, *more):
+                log.warning("%s", line)
+                if warn:
+                    warn(line)
+            maintenance = conf.maintenance and not ignore_maintenance
+            ownership = _acquire(site, root, conf, log, announce is None, force)
+            _run(ownership, identity, limits, log, maintenance, announce, last_acts)
+        except Exception as error:
+            code = getattr(error, "exit_code", 1)
+            log.error("site %s: %s ends on node %s, asked by uid %d: %s; exit code %d",
+                      name, mode, node, os.getuid(), error, code)  # fmt: skip
+            raise
+        log.info("site %s: %s ends on node %s: stopped on request; exit code 0", name, mode, node)
 
 
-def _run(site, identity, root, conf, limits, log, monitored, maintenance):
-    set_comm("cjcpw")
+def _acquire(site, root, conf, log, monitored, force):
+    _entitle(site, monitored)
     become_subreaper()
     os.umask(0o077)
     # A resident process keeps no directory busy.
     os.chdir("/")
     try:
-        ownership = acquire(site, root, conf, log, monitored)
+        return acquire(site, root, conf, log, monitored, force)
     except OSError as error:
         # A full or read-only disk: failing over does not mend it.
         raise DatabaseUnusable(site=site.name, reason=str(error)) from error
-    if maintenance and not monitored:
+
+
+def _run(ownership, identity, limits, log, maintenance, announce, last_acts):
+    if maintenance and announce is not None:
         # Nothing to start, and nobody who stays.
-        log.info("site %s: maintenance=ON, cjcpw -c starts nothing", site.name)
+        log.info("site %s: maintenance=ON, cjcpw -c starts nothing", ownership.site.name)
         ownership.release()
+        announce()
         return
-    supervisor = Supervisor(ownership, identity.uid, limits, log, monitored, maintenance)
+    supervisor = Supervisor(ownership, identity.uid, limits, log, maintenance, announce)
+    last_acts.callback(supervisor.close)
     supervisor.run()
     if supervisor.failure is not None:
         raise supervisor.failure
+
+
+def _entitle(site, monitored):
+    """What ps shows: after `-c` this is the nqsdaemon on top."""
+    set_comm("cjcpw" if monitored else "nqsdaemon")
+    if not monitored:
+        os.environ["SPT_NOENV"] = "1"
+        import setproctitle
+
+        setproctitle.setproctitle(f"NQS nqsdaemon {site.name}")
 
 
 def _identity(site):

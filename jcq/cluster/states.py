@@ -38,6 +38,10 @@ ALL_GONE = "all gone"
 START_LATE = "start late"
 #: STOP_TIMEOUT is over.
 STOP_LATE = "stop late"
+#: The site is another owner's, or no heartbeat reached the disk in time.
+LOST = "lost"
+#: jcdbs lives and does not answer.
+HUNG = "hung"
 #: SIGTERM, SIGINT or `cjcpw -stop`.
 ASK_STOP = "stop"
 #: nqsstop.
@@ -47,7 +51,7 @@ ASK_RESUME = "resume"
 
 #: What people and signals ask for, against what happens.
 ASKED = (ASK_STOP, ASK_PAUSE, ASK_RESUME)
-EVENTS = (READY, ALL_READY, GONE, ALL_GONE, START_LATE, STOP_LATE, *ASKED)
+EVENTS = (READY, ALL_READY, GONE, ALL_GONE, START_LATE, STOP_LATE, LOST, HUNG, *ASKED)
 
 # --- the table -------------------------------------------------------------------------------
 
@@ -66,6 +70,8 @@ TABLE = {
         ALL_GONE: ("fail", ENDED),
         START_LATE: ("fail_late", ENDED),
         STOP_LATE: _stay(STARTING),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(STARTING),
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("wait_along", STARTING),
@@ -77,6 +83,8 @@ TABLE = {
         ALL_GONE: ("fail", ENDED),
         START_LATE: _stay(UP),
         STOP_LATE: _stay(UP),
+        LOST: ("fence", ENDED),
+        HUNG: ("fail_hung", ENDED),
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("agree", UP),
@@ -88,6 +96,8 @@ TABLE = {
         ALL_GONE: ("rest", PAUSED),
         START_LATE: _stay(PAUSING),
         STOP_LATE: ("rest_by_force", PAUSED),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(PAUSING),
         ASK_STOP: ("agree", STOPPING),
         ASK_PAUSE: ("wait_along", PAUSING),
         ASK_RESUME: ("refuse", PAUSING),
@@ -99,6 +109,8 @@ TABLE = {
         ALL_GONE: _stay(PAUSED),
         START_LATE: _stay(PAUSED),
         STOP_LATE: _stay(PAUSED),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(PAUSED),
         ASK_STOP: ("end_resting", ENDED),
         ASK_PAUSE: ("agree", PAUSED),
         ASK_RESUME: ("begin_resume", RESUMING),
@@ -110,6 +122,8 @@ TABLE = {
         ALL_GONE: ("fall_back", PAUSED),
         START_LATE: ("fall_back_late", PAUSED),
         STOP_LATE: _stay(RESUMING),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(RESUMING),
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("wait_along", RESUMING),
@@ -121,6 +135,8 @@ TABLE = {
         ALL_GONE: ("end", ENDED),
         START_LATE: _stay(STOPPING),
         STOP_LATE: ("end_by_force", ENDED),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(STOPPING),
         ASK_STOP: ("agree", STOPPING),
         ASK_PAUSE: ("refuse", STOPPING),
         ASK_RESUME: ("refuse", STOPPING),

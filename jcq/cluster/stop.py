@@ -1,7 +1,7 @@
 """Stopping a site on this node, and pausing and resuming it under its cjcpw (manual 2.1.4, 2.3.7, 2.5.5).
 
-With a living cjcpw, it is asked; after `cjcpw -c`, this stops the recorded daemons itself. In both
-cases nothing is said to be stopped before the last process is seen to be gone. Another node's run
+A living cjcpw, or what stands in its place after `cjcpw -c`, is asked; where it was killed, this stops
+what is left. In both cases nothing is said to be stopped before the last process is seen to be gone. Another node's run
 of the same database is never touched: `-stop` on a standby is harmless.
 """
 
@@ -46,7 +46,8 @@ def _stop(site, root, log):
     if not os.path.isdir(site.database):
         return _sweep(site, root, log)
     if _runs_elsewhere(site, root):
-        return False
+        # What an old run of this node left is ours to end; the other node's run is not.
+        return _sweep(site, root, log, with_holders=False)
     limits = _limits(site, log)
     stopped = _stop_cjcpw(site, limits, log) or _stop_daemons(site, root, limits, log)
     stopped = _sweep(site, root, log) or stopped
@@ -62,16 +63,19 @@ def pause(site, root, log):
     """nqsstop: stop the daemons; a living cjcpw stays. Returns and raises as `stop`, and `ControlFailed`."""
     with _logged(site, "nqsstop", log):
         _check_permission(site, "stop it")
+        if _runs_elsewhere(site, root) or not record.read(site).monitored:
+            return _stop(site, root, log)
         if _ask(site, control.PAUSE, _limits(site, log).stop_timeout_s + _MARGIN_S) is None:
             return _stop(site, root, log)
         return True
 
 
-def resume(site, log):
+def resume(site, root, log):
     """nqsstart under a living cjcpw: start the daemons again.
 
     Args:
         site: the `jcq.site.Site`.
+        root: see `jcq.site.root_directory`.
         log: logger.
     Returns:
         Whether there is a cjcpw.
@@ -80,6 +84,8 @@ def resume(site, log):
     """
     with _logged(site, "nqsstart", log):
         _check_permission(site, "start it")
+        if not os.path.isdir(site.database) or _runs_elsewhere(site, root):
+            return False
         return _ask(site, control.RESUME, _limits(site, log).boot_timeout_s + _MARGIN_S) is not None
 
 
@@ -143,7 +149,8 @@ def _stop_cjcpw(site, limits, log):
         pid = client.pid
     else:
         # One that is just starting, or ends, has no socket.
-        pid = record.read(site).alive(site.root).get(record.CJCPW)
+        alive = record.read(site).alive(site.root)
+        pid = alive.get(record.CJCPW) or alive.get(record.TOP)
         if pid is None:
             return False
     try:
@@ -184,9 +191,9 @@ def _stop_daemons(site, root, limits, log):
     return bool(alive)
 
 
-def _sweep(site, root, log):
+def _sweep(site, root, log, with_holders=True):
     """Kill what is left; whether there was something."""
-    found, left = sweep.kill(site, root, _KILL_LIMIT_S)
+    found, left = sweep.kill(site, root, _KILL_LIMIT_S, with_holders=with_holders)
     if found:
         log.warning("site %s: killed what was left: %s", site.name, ", ".join(map(str, found)))
     if left:
@@ -195,7 +202,7 @@ def _sweep(site, root, log):
 
 
 def _say_released(site, log):
-    """Where cjcpw could not: after `-c`, or where it was killed."""
+    """Where cjcpw could not, since it was killed."""
     now = owner.read(site)
     if now.state == owner.RELEASED:
         return

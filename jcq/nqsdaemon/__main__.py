@@ -16,14 +16,16 @@ from jcq.daemon_process import (
 from jcq.errors import JcqError
 from jcq.identity import read_identity
 from jcq.jcdbs import keys, server
-from jcq.jcdbs.store import ConnectionLost
+from jcq.jcdbs.sending import ConnectionLost
 from jcq.journal import open_log
 from jcq.node import node_id
 from jcq.nqsdaemon.daemon import Daemon, listen
 from jcq.nqsdaemon.desk import Desk
+from jcq.nqsdaemon.port import open_port
 from jcq.nqsdaemon.recovery import recover
 from jcq.nqsdaemon.spool import Spool
 from jcq.site import Site, socket_path
+from jcq.site_page import Fence, SitePage
 
 
 def main(argv=None):
@@ -54,6 +56,8 @@ def main(argv=None):
 
 def _serve(options, site, identity, conf, log):
     raise_descriptor_limit()
+    # Before anything is changed: where the port is taken the site does not start.
+    port = open_port(identity, conf, options.root, log)
     store = server.open_store(site, options.epoch)
     desk = Desk(store, site, identity, conf, Spool(site, os.geteuid() == 0), log, seq=0)
     counts = recover(desk, node_id(options.root, conf.node_id))
@@ -62,7 +66,7 @@ def _serve(options, site, identity, conf, log):
     pubsub.subscribe(keys.CHANNEL_DONE)
     pubsub.get_message(timeout=5)
     stop = StopSignal()
-    daemon = Daemon(desk, _bind(site.api_socket), pubsub, stop)
+    daemon = Daemon(desk, _bind(site.api_socket), pubsub, stop, Fence(SitePage.open(options.page_fd)), port)
     log.info(
         "nqsdaemon of site %s, epoch %d, is ready; recovered: %s", identity.name, options.epoch, counts or "nothing"
     )

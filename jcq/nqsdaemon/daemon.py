@@ -12,13 +12,14 @@ from collections import deque
 from functools import partial
 from itertools import chain
 
-from jcq.errors import BadFrame, JcqError, StaleEpoch
+from jcq.errors import BadFrame, Fenced, JcqError, StaleEpoch
 from jcq.jcdbs import keys
-from jcq.jcdbs.store import Op
+from jcq.jcdbs.sending import Op
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Reply, encode_reply, log_refusal, parse_call, refusal
 from jcq.nqsdaemon.connection import Connection
 from jcq.nqsdaemon.desk import Ended
+from jcq.nqsdaemon.port import Doorkeeper
 from jcq.nqsdaemon.verbs.table import HANDLERS
 
 CONNECTIONS_MAX = 4096
@@ -53,16 +54,20 @@ class Daemon:
         listener: the bound, listening, non-blocking API socket.
         pubsub: a redis-py PubSub that is subscribed to `keys.CHANNEL_DONE`.
         stop: the `StopSignal`, which ends a wait.
+        fence: the `Fence`: a daemon that was frozen confirms nothing.
+        port: what `jcq.nqsdaemon.port.open_port` returned.
     """
 
-    def __init__(self, desk, listener, pubsub, stop):
+    def __init__(self, desk, listener, pubsub, stop, fence, port=None):
         self.desk = desk
+        self._fence = fence
         self._listener = listener
         self._pubsub = pubsub
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._selector.register(pubsub.connection._sock, selectors.EVENT_READ, self._hear)
         self._selector.register(stop, selectors.EVENT_READ, lambda _events: stop.drain())
+        self._doorkeeper = Doorkeeper(port, self._selector, desk.log)
         self._clients = set()
         self._ready = deque()
         self._waiters = {}
@@ -75,8 +80,9 @@ class Daemon:
         """Wait at most `limit_s` seconds for something to do, and do it.
 
         Raises:
-            ConnectionLost: the database is gone. StaleEpoch: another run owns the site.
+            ConnectionLost: the database is gone. StaleEpoch, Fenced: another run owns the site.
         """
+        self._fence.check()
         for key, events in self._selector.select(0 if self._ready else self._patience(limit_s)):
             key.data(events)
         self._advance()
@@ -89,12 +95,14 @@ class Daemon:
         self._listener.close()
         for client in list(self._clients):
             self._drop(client)
+        self._doorkeeper.close()
         self._selector.close()
 
     def _patience(self, limit_s):
         if self._next_due_s:
             limit_s = min(limit_s, max(0.0, self._next_due_s - self.desk.now()))
-        return max(0.0, min(limit_s, self._next_retire - time.monotonic()))
+        limit_s = min(limit_s, self._doorkeeper.patience_s())
+        return max(0.0, min(limit_s, self._next_retire - time.monotonic(), self._fence.remaining_s()))
 
     # --- clients -----------------------------------------------------------------------------
 
@@ -230,7 +238,7 @@ class Daemon:
                 task.wish = task.generator.send(task.feed)
         except StopIteration as end:
             self._reply(task, end.value)
-        except StaleEpoch:
+        except (StaleEpoch, Fenced):
             raise
         except JcqError as error:
             self._reply(task, refusal(task.call.verb, error))
@@ -240,6 +248,7 @@ class Daemon:
             self._reply(task, Reply(1, err=text))
 
     def _reply(self, task, reply):
+        self._fence.wait_young()
         if reply.exit_code and reply.err:
             log_refusal(self.desk.log, task.call, reply.err.strip())
         if task.client in self._clients:
@@ -279,6 +288,7 @@ class Daemon:
             self._feed(task, result)
 
     def _keep_time(self):
+        self._doorkeeper.keep_time()
         store, now_s = self.desk.store, self.desk.now()
         if self._next_due_s and now_s >= self._next_due_s:
             self._note_due(store.run(store.due(now_s)))

@@ -8,6 +8,7 @@ import tempfile
 import time
 
 from jcq import process
+from jcq.site_page import SitePage
 from worker.launcher_client import Launcher
 
 LIMIT_S = 20.0
@@ -28,7 +29,8 @@ class Slots:
         self.home = self.make_directory("home", 0o755)
         self.spool = os.path.join(self.directory, "output")
         os.mkdir(self.spool, 0o711)
-        self.launcher = Launcher()
+        self.page = SitePage.create(limit_s=3600)
+        self.launcher = Launcher(self.page.fd)
         self.launcher.start()
         self.news = []
         self._shepherds = []
@@ -42,6 +44,7 @@ class Slots:
             assert self.launcher.stop(LIMIT_S) == 0
         for shepherd in self._shepherds:
             shepherd.close()
+        self.page.close()
         shutil.rmtree(self.directory)
 
     # --- files

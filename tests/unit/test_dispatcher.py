@@ -14,6 +14,7 @@ from jcq.config import DaemonConf
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import DONE, EXITED, EXITING, QUEUED, RUNNING, SIGNALLED
 from jcq.site import Site
+from jcq.site_page import Fence, SitePage
 from support import backends
 from support.fakeslots import FakeLauncher, FakePresence
 from support.store_bench import NODE, NOW_S, TEMPLATE, StoreBench
@@ -36,7 +37,9 @@ class Bench:
         self.launcher, self.presence = FakeLauncher(), FakePresence()
         self.user = _name_of(UID)
         self.log = []
-        self._stops = []
+        self.page = SitePage.create(limit_s=3600)
+        self.fence = Fence(self.page)
+        self._stops = [self.page]
         self.make(self.base.store)
 
     def make(self, store):
@@ -48,7 +51,7 @@ class Bench:
         stop = SimpleNamespace(fileno=self._stops[-2].fileno, drain=lambda: None)
         self.store = store
         self.dispatcher = Dispatcher(
-            self.site, store, self.presence, self.launcher, DaemonConf(), NODE, (1024, 4096), stop, logger
+            self.site, store, self.presence, self.launcher, DaemonConf(), NODE, (1024, 4096), stop, self.fence, logger
         )
 
     def close(self):

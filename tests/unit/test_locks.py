@@ -95,3 +95,32 @@ def test_asking_is_not_in_the_way_of_a_start(site):
 def test_a_database_without_a_directory_is_said(tmp_path):
     with pytest.raises(DatabaseUnusable, match="locks cannot be taken"):
         locks.SiteLocks.take(Site(str(tmp_path), str(tmp_path / "none"), name="testsite"))
+
+
+def test_a_take_over_holds_the_third_lock_until_the_two_come_free(site, held):
+    taken = locks.SiteLocks.take_over(site, "a1")
+    assert not taken.complete
+    assert not taken.try_to_complete()
+    held.release()
+    assert taken.try_to_complete()
+    assert locks.SiteLocks.take(site) is None
+    taken.release()
+
+
+def test_of_two_take_overs_one_succeeds(site, held):
+    first = locks.SiteLocks.take_over(site, "a1")
+    assert locks.SiteLocks.take_over(site, "a1") is None
+    first.release()
+
+
+def test_who_finds_the_two_free_but_not_the_third_gets_nothing(site, held):
+    taken = locks.SiteLocks.take_over(site, "a1")
+    held.release()
+    assert locks.SiteLocks.take(site, forced="a1") is None
+    assert taken.try_to_complete()
+    taken.release()
+    again = locks.SiteLocks.take(site, forced="a1")
+    assert again is not None
+    locks.forget_take_overs(site)
+    assert sorted(os.listdir(site.database)) == [locks.FLOCK_NAME, locks.OFD_NAME]
+    again.release()

@@ -63,6 +63,8 @@ EXPECTED = {
         "end_by_force > ended",
         STAY,
     ),
+    "lost": (*["fence > ended"] * 6, STAY),
+    "hung": (STAY, "fail_hung > ended", *[STAY] * 5),
     "stop": (
         "begin_stop > stopping",
         "begin_stop > stopping",
