@@ -27,6 +27,8 @@ class DaemonConf:
     node_id: str = ""
     #: Path of the server binary; empty: the embedded one.
     jcdbs_server: str = ""
+    #: Where output waits for its delivery; empty: in the site's own directory.
+    output_spool: str = ""
     #: How long an ended request stays visible.
     retention_s: int = 7 * 24 * 3600
     #: Where logs go beside the site's own files: a syslog facility, or `OFF`.
@@ -35,7 +37,7 @@ class DaemonConf:
 
 @dataclass(frozen=True)
 class SiteConf:
-    """Time limits of site.conf."""
+    """Settings of site.conf: time limits, and what a stop may kill."""
 
     #: The site must be ready within this time.
     boot_timeout_s: float = 150.0
@@ -45,6 +47,8 @@ class SiteConf:
     forcekill_time_s: float = 5.0
     #: Without a heartbeat on the disk for this time the site ends itself.
     fence_timeout_s: float = 20.0
+    #: `ALL`: a stop kills whoever has files open below the site; empty: it lists them.
+    sweep: str = ""
 
 
 _PORT_MAX = 65535
@@ -53,6 +57,7 @@ _SITE_KEYS = {
     "STOP_TIMEOUT": "stop_timeout_s",
     "FORCEKILL_TIME": "forcekill_time_s",
     "FENCE_TIMEOUT": "fence_timeout_s",
+    "SWEEP": "sweep",
 }
 #: Smallest values of those that have one above 0.
 _LEAST = {"FENCE_TIMEOUT": 1}
@@ -130,6 +135,10 @@ def _value(file, number, key, value, example):
     if key == "local_daemon":
         if value.upper() not in ("SITE", "OFF", ""):
             raise ConfigError(file=file, line=number, reason=f"{key} must be SITE or OFF, not {value!r}")
+        return value.upper()
+    if key == "SWEEP":
+        if value.upper() not in ("ALL", ""):
+            raise ConfigError(file=file, line=number, reason=f"{key} must be ALL or empty, not {value!r}")
         return value.upper()
     if key == "ipaddress" and value and packed_address(value) is None:
         reason = f"ipaddress must be an IPv4 or IPv6 address, not {value!r}"

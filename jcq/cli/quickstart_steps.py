@@ -95,6 +95,11 @@ def _make(root, bin_directory):
             "jcq install --machine-id 1",
             shows=(r"^Phase 1: Make NQS spool directories\.$", r"/usr/bin/qsub$"),
         ),
+        Step(
+            "No port: nothing of a try shall listen on the network.",
+            'echo port=0 >>"$JCQ_ROOT/usr/lib/nqs/rc/daemon.conf"',
+            silent=True,
+        ),
         Step("", 'export PATH="$JCQ_ROOT/usr/bin:$JCQ_ROOT/usr/lib/nqs/cluster:$PATH"', silent=True),
     ]
 

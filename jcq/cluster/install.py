@@ -18,7 +18,7 @@ from jcq.errors import MachineIdDiffers
 COMMANDS = {
     **{f"usr/bin/{name}": (f"jcq.cli.{name}", "-IS") for name in ("qsub", "qstat", "qdel", "qwait")},
     "usr/bin/qmgr": ("jcq.cli.qmgr", "-I"),
-    **{f"usr/lib/nqs/{name}": (f"jcq.cli.{name}", "-I") for name in ("nqsstart", "nqsstop")},
+    **{f"usr/lib/nqs/{name}": (f"jcq.cli.{name}", "-I") for name in ("nqsportkpr", "nqsstart", "nqsstop")},
     **{f"usr/lib/nqs/cluster/{name}": (f"jcq.cli.{name}", "-I") for name in ("cjcpw", "cjcmksite", "cjcls")},
 }
 #: Laid below usr/lib/nqs/rc where they are not there yet.

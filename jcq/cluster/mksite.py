@@ -65,7 +65,7 @@ def make_cluster_site(name, machine_id, database_path, root, say):
         check_machine_id(machine_id, root)
         check_database_path(path)
         check_passable(path)
-        check_overlap(path, root)
+        check_overlap(path, root, link)
         if os.path.lexists(site.directory):
             raise PathTaken(path=site.directory)
         links.check_address(name, address)

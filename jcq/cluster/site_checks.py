@@ -3,6 +3,7 @@
 import os
 
 from jcq.cluster import links, record
+from jcq.cluster.daemons import ORDER
 from jcq.errors import (
     LocalSiteInTheWay,
     MachineIdTaken,
@@ -94,16 +95,19 @@ def check_passable(path):
         place = os.path.dirname(place)
 
 
-def check_overlap(path, root):
+def check_overlap(path, root, link=""):
     """Refuse a DBPATH that is, contains or lies in another site's, by real path.
 
+    Args:
+        path, root: as above.
+        link: path of the new site's own link: one that a deleted site of its address left is no other site.
     Raises:
         PathOverlaps: naming the other site.
     """
     mine = os.path.realpath(path)
     local = local_site(root)
     places = [(local.name, os.path.dirname(local.directory))]
-    places += [(known.name, known.database_path) for known in links.known_sites(root)]
+    places += [(k.name, k.database_path) for k in links.known_sites(root) if k.identity or k.link != link]
     for other, other_path in places:
         theirs = os.path.realpath(other_path)
         if os.path.commonpath([mine, theirs]) in (mine, theirs):
@@ -113,11 +117,14 @@ def check_overlap(path, root):
 def check_local_site(root):
     """Refuse while a local site runs that was started without local_daemon=SITE or OFF (manual 2.3.6).
 
+    For cjcmksite, and for cjcpw of a cluster site. What counts is what the daemons have read at their start;
+    a cjcpw that rests after nqsstop is in nobody's way.
+
     Raises:
         LocalSiteInTheWay: see there.
     """
     daemons = record.read(local_site(root))
-    if daemons.alive(root) and daemons.local_daemon not in ("SITE", "OFF"):
+    if set(ORDER) & set(daemons.alive(root)) and daemons.local_daemon not in ("SITE", "OFF"):
         raise LocalSiteInTheWay(file=lib(root, "rc", "daemon.conf"))
 
 

@@ -8,12 +8,15 @@ import os
 import pwd
 from contextlib import ExitStack
 
-from jcq.cluster import links
+from jcq import crash_points
+from jcq.cluster import links, output_spool
 from jcq.cluster.acquire import acquire
 from jcq.cluster.cjcpw import Supervisor
 from jcq.cluster.detach import run_detached
+from jcq.cluster.site_checks import check_local_site
+from jcq.cluster.space import FULL, Reserve
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import DatabaseUnusable, NotPermitted, WrongRoot, WrongSite
+from jcq.errors import DatabaseUnusable, NotPermitted, OutputSpoolUnusable, WrongRoot, WrongSite
 from jcq.identity import read_identity
 from jcq.journal import open_log
 from jcq.node import node_id
@@ -50,7 +53,7 @@ def open_site(name, database_path, root):
     return site, identity, spool(root, hex_name(address))
 
 
-def start(name, database_path, root, monitored, ignore_maintenance=False, warn=None, force=""):
+def start(name, database_path, root, monitored, ignore_maintenance=False, warn=None, force="", source=None):
     """Run cjcpw.
 
     With `-c` a process takes its place that nobody waits for: it does all that cjcpw does, so that heartbeat,
@@ -63,6 +66,7 @@ def start(name, database_path, root, monitored, ignore_maintenance=False, warn=N
         ignore_maintenance: start the daemons in spite of maintenance=ON (nqsstart was asked to).
         warn: called with each warning line about the configuration.
         force: host of a frozen owner that is to be replaced.
+        source: number of the epoch to start from; None: the newest.
     Returns:
         None after a clean stop, or with `-c` when the site is up.
     Raises:
@@ -70,7 +74,7 @@ def start(name, database_path, root, monitored, ignore_maintenance=False, warn=N
     """
 
     def begin(announce=None):
-        _start(name, database_path, root, ignore_maintenance, warn, force, announce)
+        _start(name, database_path, root, ignore_maintenance, warn, force, source, announce)
 
     if monitored:
         begin()
@@ -78,7 +82,7 @@ def start(name, database_path, root, monitored, ignore_maintenance=False, warn=N
         run_detached(begin)
 
 
-def _start(name, database_path, root, ignore_maintenance, warn, force, announce):
+def _start(name, database_path, root, ignore_maintenance, warn, force, source, announce):
     log = open_log(None, "cjcpw")
     mode = "cjcpw" if announce is None else "cjcpw -c"
     node = host_name()
@@ -89,6 +93,7 @@ def _start(name, database_path, root, ignore_maintenance, warn, force, announce)
             limits, more = read_site_conf(site.directory)
             node = node_id(root, conf.node_id)
             if link:
+                check_local_site(root)
                 _prepare_link(site, link)
             _become_owner(identity)
             log = open_log(site, "cjcpw", conf.syslog)
@@ -99,7 +104,9 @@ def _start(name, database_path, root, ignore_maintenance, warn, force, announce)
                 if warn:
                     warn(line)
             maintenance = conf.maintenance and not ignore_maintenance
-            ownership = _acquire(site, root, conf, log, announce is None, force)
+            output_spool.check(site, conf.output_spool)
+            ownership = _acquire(site, root, conf, log, announce is None, force, source)
+            _place_output(ownership, conf.output_spool, log)
             _run(ownership, identity, limits, log, maintenance, announce, last_acts)
         except Exception as error:
             code = getattr(error, "exit_code", 1)
@@ -109,17 +116,34 @@ def _start(name, database_path, root, ignore_maintenance, warn, force, announce)
         log.info("site %s: %s ends on node %s: stopped on request; exit code 0", name, mode, node)
 
 
-def _acquire(site, root, conf, log, monitored, force):
+def _acquire(site, root, conf, log, monitored, force, source):
+    crash_points.arm(root)
     _entitle(site, monitored)
     become_subreaper()
     os.umask(0o077)
     # A resident process keeps no directory busy.
     os.chdir("/")
+    arguments = (site, root, conf, log, monitored, force, source)
     try:
-        return acquire(site, root, conf, log, monitored, force)
+        try:
+            return acquire(*arguments)
+        except OSError as error:
+            # What the reserve is for: a site starts on a full disk, so that what has ended can be recorded.
+            if error.errno not in FULL or not Reserve(site).free():
+                raise
+            return acquire(*arguments)
     except OSError as error:
         # A full or read-only disk: failing over does not mend it.
         raise DatabaseUnusable(site=site.name, reason=str(error)) from error
+
+
+def _place_output(ownership, directory, log):
+    try:
+        output_spool.place(ownership.site, directory, log)
+    except OSError as error:
+        ownership.release()
+        path = directory or ownership.site.output
+        raise OutputSpoolUnusable(path=path, reason=f"{error.filename or path}: {error.strerror}") from error
 
 
 def _run(ownership, identity, limits, log, maintenance, announce, last_acts):
@@ -154,8 +178,14 @@ def _identity(site):
 
 
 def _check_user(site, identity):
+    """Root becomes the uid that a file of the site names, so the directory's owner must be the same."""
     if os.geteuid() not in (0, identity.uid):
         raise _not_permitted(site, identity.uid)
+    found = os.stat(site.database).st_uid
+    if os.geteuid() == 0 and found != identity.uid:
+        claim = f"it says that uid {identity.uid} made it, but {site.database} is uid {found}'s"
+        reason = f"{claim}; find out which is right, and chown what is wrong"
+        raise DatabaseUnusable(site=site.name, reason=reason)
 
 
 def _not_permitted(site, owner_uid):

@@ -194,10 +194,10 @@ def test_install_is_idempotent_and_keeps_a_machine_id_for_good(node):
 
 
 def test_install_keeps_configuration_that_is_there(node):
-    node.write_daemon_conf("local_daemon=OFF\n")
+    node.write_daemon_conf("local_daemon=OFF\nport=0\n")
     node.run("jcq", "install").ok()
     with open(node.lib("rc", "daemon.conf"), encoding="utf-8") as file:
-        assert file.read() == "local_daemon=OFF\n"
+        assert file.read() == "local_daemon=OFF\nport=0\n"
     assert os.path.exists(node.lib("rc", "resolv.def"))
 
 

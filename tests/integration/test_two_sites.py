@@ -1,6 +1,8 @@
-"""A local and a cluster site up together: one is stopped, the other does not notice."""
+"""A local and a cluster site up together: one is stopped or killed, the other does not notice."""
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,30 @@ def test_sites_of_two_roots_with_one_machine_id_do_not_sweep_each_other(env):
         gates[stayer].open()
         assert stayer.qwait(requests[stayer]) == 0
         assert not os.path.exists(f"/proc/{stray}")
+
+
+def test_one_is_killed_with_all_below_it_and_the_other_untouched(both):
+    node, local, cluster = both
+    victim, stayer = cluster, local
+    gates = {site: Gate(node.make_directory(f"gate-{site.name}", 0o777)) for site in (local, cluster)}
+    requests = {site: site.qsub(gates[site].script()) for site in (local, cluster)}
+    for site in (local, cluster):
+        wait_until(gates[site].started, 20, site.log_text)
+    before = lasting(stayer)
+    # From the top down, so that nobody above is left to note a death below.
+    for process in sorted(victim.processes(), key=lambda process: process.pid != victim.cjcpw.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    victim.cjcpw.wait()
+    wait_until(lambda: not victim.processes(), 20, victim.log_text)
+
+    assert lasting(stayer) == before
+    assert stayer.cjcpw.poll() is None
+    gates[stayer].open()
+    assert stayer.qwait(requests[stayer]) == 0
+
+    victim.start()
+    gates[victim].open()
+    assert victim.qwait(requests[victim]) == 0
+    # The start's sweep has taken nothing of the other one's.
+    assert {pid for pid, title in before.items() if "/requests/" not in title} <= lasting(stayer).keys()

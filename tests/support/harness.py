@@ -14,15 +14,23 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-from support import processes
+from support import cgroups, processes
 from support.waiting import wait_until
 
 BIN = os.path.dirname(sys.executable)
 #: A site must be up, and down again, well within this.
 START_LIMIT_S = 30
 STOP_LIMIT_S = 60
+#: Line of daemon.conf: nothing listens beyond loopback, and no two sites want the same port.
+NO_PORT = "port=0\n"
 _SUBMITTED = re.compile(r"Request (\d+\.\S+) submitted to queue: (\S+)\.\n")
 _addresses = itertools.count(1)
+
+
+def free_address():
+    """A loopback address that nothing else uses, another run of the tests at the same time neither."""
+    number = next(_addresses)
+    return f"127.{77 + os.getpid() % 100}.{(os.getpid() // 100 + number // 250) % 256}.{number % 250 + 1}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Node:
         self._started = []
         if not namespace:
             os.makedirs(os.path.join(self.root, "usr", "lib", "nqs", "rc"))
+            self.write_daemon_conf("")
 
     def __enter__(self):
         return self
@@ -108,9 +117,9 @@ class Node:
             file.write(f"{address} {' '.join(names)}\n")
 
     def write_daemon_conf(self, text):
-        """Replace the common daemon.conf."""
+        """Replace the common daemon.conf; sites have no nqs port unless the text, or a site's own file, gives one."""
         with open(self.lib("rc", "daemon.conf"), "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(text if re.search(r"^port\s*=", text, re.MULTILINE) else text + NO_PORT)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -142,12 +151,16 @@ class Node:
         values.update(more or {})
         return {name: value for name, value in values.items() if value is not None}
 
+    def enter(self):
+        """Move the calling process, a forked child, into this node."""
+        if self.namespace:
+            self.namespace.enter()
+
     def popen(self, argv, user=None, env=None, cwd=None, **options):
         """Start a process as a user, in the namespace where there is one; it is killed at the end of the test."""
 
         def become():
-            if self.namespace:
-                self.namespace.enter()
+            self.enter()
             if user:
                 os.setgroups(user.every_group)
                 os.setresgid(user.gid, user.gid, user.gid)
@@ -200,7 +213,11 @@ class Node:
 
     def install(self, machine_id=1):
         """`jcq install`: lays the commands and makes the local site."""
-        return self.run("jcq", "install", "--machine-id", str(machine_id)).ok()
+        out = self.run("jcq", "install", "--machine-id", str(machine_id)).ok()
+        if self.namespace:
+            # The network is the machine's.
+            self.run(["/bin/sh", "-c", f"printf {NO_PORT!r} >>/usr/lib/nqs/rc/daemon.conf"]).ok()
+        return out
 
     def local_site(self, machine_id=1):
         """Make the local site; it is not started."""
@@ -209,8 +226,7 @@ class Node:
 
     def cluster_site(self, name="testsite", machine_id=200):
         """Make a cluster site by cjcmksite, with an address of its own; it is not started."""
-        number = next(_addresses)
-        address = f"127.{77 + os.getpid() % 100}.{number // 250}.{number % 250 + 1}"
+        address = free_address()
         self.add_name(address, f"{name}.example", name)
         db_path = self.make_directory(f"{name}.db")
         self.run("cjcmksite", name, str(machine_id), db_path).ok()
@@ -257,6 +273,9 @@ class Node:
                 continue
         wait_until(lambda: not self.left_over(), 10, lambda: processes.table(self.left_over()))
         logs = [site.log_text() for site in self.sites] if troubles else []
+        for site in self.sites:
+            if os.path.isdir(site.directory) and not self.namespace:
+                cgroups.remove_of(site.directory, self.root)
         shutil.rmtree(self.scratch)
         assert failed or not troubles, "\n".join([*troubles, *logs])
 

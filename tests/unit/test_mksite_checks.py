@@ -189,7 +189,7 @@ def test_a_dangling_link_is_in_the_way_of_a_new_site_but_not_of_a_start(root, tm
 def test_a_running_local_site_must_have_been_started_with_local_daemon(root, local_daemon, refused):
     os.makedirs(spool(root, "run"))
     running = record.DaemonRecord.new(root, DaemonConf(local_daemon=local_daemon), monitored=True)
-    running.put(record.CJCPW, os.getpid())
+    running.put(record.NQSDAEMON, os.getpid())
     running.write(Site(root, spool(root)))
     if refused:
         with pytest.raises(LocalSiteInTheWay):
