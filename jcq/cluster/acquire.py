@@ -5,15 +5,18 @@ where the file system's locks can be trusted; else the heartbeat must stand stil
 node holds refuse the start, unless the operator names that node's owner and its heartbeat stands still.
 """
 
+import logging
 import os
 import select
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
-from jcq.cluster import epoch, file_system, heartbeat, locks, owner, record, sweep
-from jcq.cluster.daemons import ORDER, Launch
-from jcq.config import DaemonConf
-from jcq.errors import AlreadyRunning, DatabaseUnusable, OwnedElsewhere, OwnerNotNamed
+from jcq.cluster import aof, epoch, file_system, heartbeat, locks, owner, record, sweep
+from jcq.cluster.daemons import JCDBS, ORDER, Launch
+from jcq.config import DaemonConf, read_daemon_conf
+from jcq.crash_points import reach
+from jcq.errors import AlreadyRunning, DatabaseUnusable, Fenced, OwnedElsewhere, OwnerNotNamed, StartTimeout
 from jcq.jcdbs import server
 from jcq.site import Site
 
@@ -21,8 +24,12 @@ from jcq.site import Site
 _SWEEP_LIMIT_S = 10.0
 #: How long a lock that nobody should hold any more may still be busy.
 _LOCK_LIMIT_S = 1.0
-#: Who is told to be replaced and writes so many heartbeats' time none is taken for frozen.
-_FROZEN_BEATS = 2.5
+#: What a run that is just ending may take for it.
+_END_LIMIT_S = 5.0
+_LOOK_EVERY_S = 0.02
+#: Who is told to be replaced and writes so many heartbeats' time none is taken for frozen. More than half of the
+#: limit: with a younger heartbeat it would confirm and start things when it wakes up, until its heart has looked.
+_FROZEN_BEATS = 6.0
 #: Of an owner that has written no heartbeat at all.
 _LIMIT_UNKNOWN_S = 20.0
 
@@ -41,16 +48,37 @@ class Ownership:
     server_version: str
     #: The record of daemons of this run.
     record: record.DaemonRecord
+    log: logging.Logger
     epoch: int = 0
     #: See `OwnerRecord`.
     forced: str = ""
     run: str = field(default_factory=owner.new_run)
+    #: Epoch that the next one is a copy of; None: the newest.
+    source: int | None = None
 
-    def next_epoch(self):
-        """Copy the data forward and say so in the owner record; returns the new epoch's number."""
-        self.epoch = epoch.advance(self.site, self.epoch)
+    def next_epoch(self, limit_s):
+        """Copy the data forward and say so in the owner record.
+
+        Args:
+            limit_s: seconds that jcdbs may take over the check of its data.
+        Returns:
+            The new epoch's number.
+        Raises:
+            StartTimeout: it took longer. DatabaseUnusable, NoSuchEpoch: see `jcq.cluster.epoch.advance`.
+        """
+        # nqsdaemon reads it now, too, and cluster sites go by what the daemons that run have read (manual 2.3.6).
+        self.record.local_daemon = read_daemon_conf(self.root, self.site.directory)[0].local_daemon
+        try:
+            self.epoch = epoch.advance(self.site, self.epoch, self.source, partial(self._mend, limit_s))
+        except TimeoutError:
+            raise StartTimeout(site=self.site.name, limit_s=f"{limit_s:g}", what=JCDBS) from None
+        self.source = None
         self.say(owner.RUNNING)
+        reach("epoch owned")
         return self.epoch
+
+    def _mend(self, limit_s, copy, original, files):
+        aof.mend((self.server_path, self.server_version), copy, original, files, self.log, limit_s)
 
     def launch(self, page_fd):
         """What the daemons of this epoch are started with."""
@@ -68,19 +96,28 @@ class Ownership:
         self.record.write(self.site)
 
     def forget(self, *names):
-        """Take processes out of the record of daemons."""
+        """Take processes out of the record of daemons. Raises Fenced where the site is another owner's."""
+        self._check_ours()
         self.record.up = self.record.up and not set(ORDER) & set(names)
         for name in names:
             self.record.processes.pop(name, None)
         self.record.write(self.site)
 
     def release(self):
-        """Say that nothing of the site is left on this node, and let the locks go."""
+        """Say that nothing of the site is left on this node, and let the locks go. Raises as `forget`."""
+        self._check_ours()
+        reach("release begin")
         self.say(owner.RELEASED)
+        reach("release end")
         record.remove(self.site)
         if self.locks.complete:
             locks.forget_take_overs(self.site)
         self.locks.release()
+
+    def _check_ours(self):
+        """A run that was replaced while it was frozen must not touch the records of the one that replaced it."""
+        if owner.read(self.site).run != self.run:
+            raise Fenced(reason="the disk names another owner")
 
     def say(self, state):
         """Write the owner record."""
@@ -97,7 +134,7 @@ class Ownership:
         ).write(self.site)
 
 
-def acquire(site, root, conf, log, monitored=True, force=""):
+def acquire(site, root, conf, log, monitored=True, force="", source=None):
     """Become the owner.
 
     Args:
@@ -108,6 +145,7 @@ def acquire(site, root, conf, log, monitored=True, force=""):
         monitored: False for `cjcpw -c`.
         force: host of the owner that is to be replaced although it holds the locks; the operator has
             made sure that it is fenced or frozen.
+        source: number of the epoch to start from; None: the newest.
     Returns:
         An `Ownership`; the owner record and the record of daemons name this process.
     Raises:
@@ -115,7 +153,10 @@ def acquire(site, root, conf, log, monitored=True, force=""):
         OwnedElsewhere: another node runs it, or may run it.
         OwnerNotNamed: `force` is not the owner's host.
         DatabaseUnusable: no locks, no server, or one that may not read the data.
+        NoSuchEpoch: there is no epoch `source`.
     """
+    if source is not None:
+        epoch.check_source(site, source)
     before = owner.read(site)
     path, version = server.binary(conf)
     owner.check_server(site, before, version)
@@ -131,12 +172,15 @@ def acquire(site, root, conf, log, monitored=True, force=""):
         held = _take_from_leftovers(site, root, before, log)
     elif elsewhere and disk.distrust and not force:
         _watch(site, before, held, log)
+    reach("acquire locked")
     try:
         _sweep(site, root, log)
+        reach("acquire swept")
         mine = record.DaemonRecord.new(root, conf, monitored)
         mine.put(record.CJCPW if monitored else record.TOP, os.getpid())
         mine.write(site)
-        ownership = Ownership(site, root, conf, held, path, version, mine, before.epoch, forced)
+        reach("acquire recorded")
+        ownership = Ownership(site, root, conf, held, path, version, mine, log, before.epoch, forced, source=source)
         ownership.say(owner.RUNNING)
     except BaseException:
         held.release()
@@ -191,7 +235,13 @@ def _limit_s(site):
 
 def _take_from_leftovers(site, root, before, log):
     """The locks are busy: refuse if that is a living run, else kill what holds them."""
-    alive = record.read(site).alive(root)
+    daemons = record.read(site)
+    alive = daemons.alive(root)
+    if not daemons.up and {record.CJCPW, record.TOP} & set(alive):
+        # One that starts, or that is just ending.
+        held = _await_locks(site, before, _END_LIMIT_S)
+        if held is not None:
+            return held
     marked = set(sweep.marked(site, root))
     holders = set(locks.holders(site))
     # A holder without the mark that daemons have is a cjcpw, perhaps one that has just begun.
@@ -199,16 +249,24 @@ def _take_from_leftovers(site, root, before, log):
     if living or holders - marked - set(alive.values()):
         raise AlreadyRunning(site=site.name)
     _sweep(site, root, log)
-    poll = select.poll()
-    for _ in range(int(_LOCK_LIMIT_S / 0.02)):
+    held = _await_locks(site, before, _LOCK_LIMIT_S)
+    if held is not None:
+        return held
+    if locks.holders(site):
+        raise AlreadyRunning(site=site.name)
+    raise _elsewhere(site, before)
+
+
+def _await_locks(site, before, limit_s):
+    """The locks, or None where they are busy for so long."""
+    deadline_s = time.monotonic() + limit_s
+    while time.monotonic() < deadline_s:
         held = locks.SiteLocks.take(site, before.forced)
         if held is not None:
             return held
         # A lock goes when its last holder is gone from the kernel, which tells nobody.
-        poll.poll(20)
-    if locks.holders(site):
-        raise AlreadyRunning(site=site.name)
-    raise _elsewhere(site, before)
+        select.select([], [], [], _LOOK_EVERY_S)
+    return None
 
 
 def _sweep(site, root, log):

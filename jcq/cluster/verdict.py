@@ -2,6 +2,7 @@
 
 import os
 
+from jcq.cluster import epoch as epochs
 from jcq.cluster.daemons import JCDBS
 from jcq.errors import DaemonDied, DatabaseUnusable, StaleEpoch
 from jcq.jcdbs import server
@@ -27,13 +28,20 @@ def verdict(site, epoch, name, pid, status, while_starting):
     how = describe(status)
     if name == JCDBS and while_starting:
         words = _last_words(os.path.join(server.epoch_directory(site, epoch), "jcdbs.log"))
-        return DatabaseUnusable(site=site.name, reason=f"jcdbs {how}{words}")
+        return DatabaseUnusable(site=site.name, reason=f"jcdbs {how}{words}; {_advice(site, epoch)}")
     words = _last_words(site.path("log", f"{name}.err")) if while_starting else ""
-    failure = DaemonDied(what=f"{name}[{pid}]", site=site.name, how=how + words)
     code = os.waitstatus_to_exitcode(status)
+    if while_starting and code == DatabaseUnusable.exit_code:
+        words += f"; {_advice(site, epoch)}"
+    failure = DaemonDied(what=f"{name}[{pid}]", site=site.name, how=how + words)
     if code in _PASSED_ON:
         failure.exit_code = code
     return failure
+
+
+def _advice(site, number):
+    """Its data came from the epoch before."""
+    return epochs.restore_advice(site, max((old for old in epochs.existing(site) if old < number), default=0))
 
 
 def describe(status):

@@ -12,6 +12,8 @@ DONE = "jcq:done"
 SLOTS = "jcq:slots"
 #: Hash request -> signal: orders for the worker.
 KILLS = "jcq:kills"
+#: Sorted set of damaged requests by the time they were found.
+LOST_FOUND = "jcq:lostfound"
 #: Name of the worker of this epoch. Nothing is promoted without one.
 WORKER = "jcq:worker"
 #: Fields that every rq job hash has, made by rq itself.
@@ -42,3 +44,8 @@ def promoted(name):
 def request(rid):
     """Hash: one request."""
     return f"jcq:request:{rid}"
+
+
+def lost(rid):
+    """Hash: what is left of one damaged request, and `lost_reason`."""
+    return f"jcq:lost:{rid}"

@@ -17,8 +17,12 @@ from jcq.errors import ServerUnusable
 from jcq.model.queue import BATCH, PIPE, Queue
 from jcq.site import SOCKET_PATH_MAX, socket_path
 
+#: In the directory of an epoch that was made from an older one at an operator's wish: that one's number.
+RESTORED = "restored_from"
 _TITLE = "/usr/lib/nqs/gui/bin/jcdbs"
 _PING_LIMIT_S = 1.0
+_REWRITE_BYTES_MAX = 64 * 1024 * 1024
+_REWRITE_BYTES_MIN = 512 * 1024
 
 _CONF = """\
 # Written by jcq at every start of the site. DO NOT EDIT.
@@ -38,6 +42,8 @@ aof-load-truncated yes
 save ""
 maxmemory-policy noeviction
 stop-writes-on-bgsave-error no
+auto-aof-rewrite-percentage 100
+auto-aof-rewrite-min-size {rewrite_bytes}
 maxclients 256
 hash-max-listpack-entries 128
 hash-max-listpack-value 1024
@@ -94,8 +100,14 @@ def write_conf(site, epoch):
     """Write `jcdbs.conf` into the epoch's directory, which must exist."""
     directory = epoch_directory(site, epoch)
     # Relative to the server's working directory, so that the path is short wherever the site is.
-    text = _CONF.format(socket=f"../e{epoch}.sock", log="jcdbs.log")
+    text = _CONF.format(socket=f"../e{epoch}.sock", log="jcdbs.log", rewrite_bytes=_rewrite_bytes(directory))
     write_durably(os.path.join(directory, "jcdbs.conf"), text.encode(), 0o600)
+
+
+def _rewrite_bytes(directory):
+    """From which size on the file is rewritten when it has doubled: three epochs and a rewrite fit on a small disk."""
+    found = os.statvfs(directory)
+    return max(_REWRITE_BYTES_MIN, min(_REWRITE_BYTES_MAX, found.f_blocks * found.f_frsize // 32))
 
 
 def argv(site, epoch, path):
@@ -145,7 +157,8 @@ def open_store(site, epoch):
         A `Store`; long paths are reached through a descriptor that stays open as long as the process.
     """
     # Here, since cjcpw needs this module but no client library: redis costs 150 ms and 9 MB.
-    from jcq.jcdbs.store import Store, connect
+    from jcq.jcdbs.sending import connect
+    from jcq.jcdbs.store import Store
 
     path = socket_of(site, epoch)
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:

@@ -2,34 +2,20 @@
 
 A method returns an `Op`, which says what to send and how to read the answer; `run` sends one,
 `run_many` sends several in one pipeline, so that they share one write to the disk (group commit).
-Nothing is ever sent twice: a lost answer means that the outcome is unknown (design section 4).
+What a lost answer means says `jcq.jcdbs.sending`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from jcq.errors import JcqError, NoSuchRequest, from_code
+from jcq.errors import NoSuchRequest, RecordDamaged
 from jcq.jcdbs import keys, scripts
 from jcq.jcdbs.rq_forms import rq_result, rq_time
+from jcq.jcdbs.sending import Op, Sender
 from jcq.model import lifecycle
-from jcq.model.queue import Queue
+from jcq.model.queue import TYPES, Queue
 from jcq.model.request import PRIORITY_DEFAULT, Request
-
-#: What a client raises when the server does not answer: a lost answer means that the outcome is unknown.
-ConnectionLost = redis.RedisError
-
-
-@dataclass(frozen=True)
-class Op:
-    """One thing to ask the site database: commands to send, and a function from their answers to the result."""
-
-    name: str
-    commands: tuple
-    decode: object
+from jcq.model.restart import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -47,27 +33,12 @@ class SiteRecord:
     retry_wait_s: int = scripts.RETRY_WAIT_S
 
 
-def connect(path):
-    """A client of the server behind a Unix socket: no silent retry, one protocol.
-
-    Args:
-        path: path of the socket, at most 107 bytes.
-    """
-    return redis.Redis(
-        unix_socket_path=path,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        # Paths and names of users are bytes: what is no UTF-8 travels as surrogates.
-        encoding_errors="surrogateescape",
-    )
-
-
 def _text(answer):
-    return answer.decode() if isinstance(answer, bytes) else answer
+    # A name may be damaged: what is no UTF-8 goes back to the database as it came.
+    return answer.decode(errors="surrogateescape") if isinstance(answer, bytes) else answer
 
 
-class Store:
+class Store(Sender):
     """The site database of one run of the site.
 
     Args:
@@ -76,87 +47,42 @@ class Store:
     """
 
     def __init__(self, connection, epoch):
-        self.connection = connection
         self.epoch = epoch
         self._scripts = scripts.load()
-        pipeline = connection.pipeline(transaction=False)
-        for _, text in self._scripts.values():
-            pipeline.execute_command("SCRIPT LOAD", text)
-        pipeline.execute()
+        super().__init__(connection, [text for _, text in self._scripts.values()])
 
-    # --- sending -----------------------------------------------------------------------------
+    # --- making Ops --------------------------------------------------------------------------
 
-    def run(self, op):
-        """Run one Op.
+    def _script(self, name, args, decode, repeatable=True, changes=False):
+        command = ("EVALSHA", self._scripts[name][0], 0, *args)
+        return Op(name, (command,), lambda answers: decode(answers[0]), repeatable, changes)
 
-        Returns:
-            What the method that made it promises.
-        Raises:
-            JcqError: the script refused. ConnectionLost: the answer is lost.
-        """
-        result = self.run_many([op])[0]
-        if isinstance(result, JcqError):
-            raise result
-        return result
-
-    def run_many(self, ops):
-        """Run several Ops in one pipeline, in order.
-
-        Returns:
-            For each its result, or the JcqError that its script answered.
-        """
-        if not ops:
-            return []
-        pipeline = self.connection.pipeline(transaction=False)
-        for op in ops:
-            for command in op.commands:
-                pipeline.execute_command(*command)
-        answers = iter(pipeline.execute(raise_on_error=False))
-        results = []
-        for op in ops:
-            mine = [next(answers) for _ in op.commands]
-            failed = next((answer for answer in mine if isinstance(answer, Exception)), None)
-            results.append(self._error(op, failed) if failed else self._decoded(op, mine))
-        return results
-
-    @staticmethod
-    def _error(op, failed):
-        if isinstance(failed, redis.ConnectionError):
-            raise failed
-        return from_code(op.name, str(failed))
-
-    @staticmethod
-    def _decoded(op, answers):
-        try:
-            return op.decode(answers)
-        except JcqError as error:
-            return error
-
-    def _script(self, name, args, decode):
-        return Op(name, (("EVALSHA", self._scripts[name][0], 0, *args),), lambda answers: decode(answers[0]))
-
-    def _change(self, name, now_s, args=(), decode=_text):
+    def _change(self, name, now_s, args=(), decode=_text, repeatable=True):
         """An Op for a changing script: epoch, now, now as rq writes it, then its own arguments."""
-        return self._script(name, (self.epoch, f"{now_s:.6f}", rq_time(now_s), *args), decode)
+        head = (self.epoch, f"{now_s:.6f}", rq_time(now_s))
+        return self._script(name, (*head, *args), decode, repeatable, changes=True)
 
     # --- the site ----------------------------------------------------------------------------
 
     def create_site(self, identity):
         """Give an empty database its schema and identity."""
         fields = {"name": identity.name, "machine_id": identity.machine_id}
-        return self._change("create_site", 0.0, (keys.SCHEMA_VERSION, *_flat(fields)))
+        return self._change("create_site", 0.0, (keys.SCHEMA_VERSION, *_flat(fields)), repeatable=False)
 
     def open_epoch(self):
         """Begin a run: see open_epoch.lua. Raises StaleEpoch where this epoch is not newer, SchemaNewer."""
-        return self._change("open_epoch", 0.0, (keys.SCHEMA_VERSION,))
+        return self._change("open_epoch", 0.0, (keys.SCHEMA_VERSION,), repeatable=False)
 
     def site(self):
         """-> `SiteRecord`."""
 
         def decode(answers):
-            found = {key.decode(): value.decode() for key, value in answers[0].items()}
-            values = {name: SiteRecord.__annotations__[name](found[name]) for name in found if name in _SITE_FIELDS}
-            return SiteRecord(**values)
+            try:
+                found = {key.decode(): value.decode() for key, value in answers[0].items()}
+                values = {name: SiteRecord.__annotations__[name](found[name]) for name in found if name in _SITE_FIELDS}
+                return SiteRecord(**values)
+            except (TypeError, ValueError):
+                raise RecordDamaged(detail="the site itself") from None
 
         return Op("site", (("HGETALL", keys.SITE),), decode)
 
@@ -164,13 +90,13 @@ class Store:
         """-> {login name: "m" for a manager, "o" for an operator}."""
 
         def decode(answers):
-            return {key.decode(): value.decode() for key, value in answers[0].items()}
+            return {_text(key): _text(value) for key, value in answers[0].items()}
 
         return Op("managers", (("HGETALL", keys.MANAGERS),), decode)
 
     def set_manager(self, name, role):
         """Make `name` manager ("m") or operator ("o"), or take that away (""). Raises BadValue where it was none."""
-        return self._change("set_manager", 0.0, (name, role))
+        return self._change("set_manager", 0.0, (name, role), repeatable=False)
 
     def edit_managers(self, mode, pairs):
         """Change several managers and operators, all or none.
@@ -180,7 +106,8 @@ class Store:
             pairs: [(login name, "m" or "o")].
         Raises (when run): NoSuchManager where one to be deleted has not that role.
         """
-        return self._change("edit_managers", 0.0, (mode, *chain.from_iterable(pairs)))
+        flat = tuple(chain.from_iterable(pairs))
+        return self._change("edit_managers", 0.0, (mode, *flat), repeatable=mode == "set")
 
     def set_param(self, name, value, now_s):
         """Set a field of `SiteRecord`: default_queue, default_priority, run_limit, retry_wait_s; "" unsets it."""
@@ -199,13 +126,12 @@ class Store:
     def create_queue(self, queue):
         """Create a `Queue`. Raises QueueExists; NoSuchQueue for a destination."""
         fields = queue.to_hash()
-        return self._change(
-            "create_queue", 0.0, (queue.name, queue.type, queue.priority, fields["destinations"], *_flat(fields))
-        )
+        args = (queue.name, queue.type, queue.priority, fields["destinations"], *_flat(fields))
+        return self._change("create_queue", 0.0, args, repeatable=False)
 
     def delete_queue(self, name):
         """Raises NoSuchQueue, QueueEnabled, QueueNotEmpty, QueueInUse."""
-        return self._change("delete_queue", 0.0, (name,))
+        return self._change("delete_queue", 0.0, (name,), repeatable=False)
 
     def set_queue(self, name, field, value, now_s):
         """Change one attribute of a queue, a field of `Queue`; it takes effect at once.
@@ -224,7 +150,8 @@ class Store:
         Raises (when run): NoSuchQueue, BadValue for a batch queue, SelfDestination, NoSuchDestination,
         DestinationExists.
         """
-        return self._change("edit_destinations", now_s, (name, mode, ",".join(destinations)))
+        args = (name, mode, ",".join(destinations))
+        return self._change("edit_destinations", now_s, args, repeatable=mode == "set")
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -234,7 +161,7 @@ class Store:
         def decode(answers):
             if not answers[0]:
                 raise NoSuchRequest(detail=rid)
-            return Request.from_hash(answers[0])
+            return Request.from_hash(answers[0], rid)
 
         return Op("request", (("HGETALL", keys.request(rid)),), decode)
 
@@ -242,7 +169,7 @@ class Store:
         """-> [Request, or None where there is none], for some hundred ids at a time."""
 
         def decode(answers):
-            return [Request.from_hash(answer) if answer else None for answer in answers]
+            return [Request.from_hash(row, rid) if row else None for rid, row in zip(rids, answers, strict=True)]
 
         return Op("requests", tuple(("HGETALL", keys.request(rid)) for rid in rids), decode)
 
@@ -278,13 +205,13 @@ class Store:
             An Op -> (queue it was submitted to, state).
         Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly.
         """
-        fields = request.to_hash()
+        accepted = replace(request, submitted_to=request.queue, submitted_s=float(f"{now_s:.6f}"))
+        fields = {**request.to_hash(), "sum": accepted.checksum()}
         for made_there in ("rid", "seq", "queue", "due_s", "state"):
             fields.pop(made_there, None)
-        args = (request.rid, request.seq, request.queue, f"{request.due_s:.6f}", "1" if hold else "0", token)
-        return self._change(
-            "submit", now_s, (*args, *_flat(fields)), lambda answer: (_text(answer[0]), _text(answer[1]))
-        )
+        head = (request.rid, request.seq, request.queue, f"{request.due_s:.6f}", "1" if hold else "0", token)
+        args = (*head, *_flat(fields))
+        return self._change("submit", now_s, args, lambda answer: tuple(map(_text, answer)), repeatable=bool(token))
 
     def due(self, now_s, most=1000):
         """-> (how many waiting requests were queued, due time of the next or None)."""
@@ -292,19 +219,19 @@ class Store:
 
     def hold(self, rid, reason, uid, now_s):
         """Hold; `uid` must own it, -1 stands for an operator. Raises NoSuchRequest, NotOwner, WrongState."""
-        return self._change("hold", now_s, (rid, uid, reason))
+        return self._change("hold", now_s, (rid, uid, reason), repeatable=False)
 
     def release(self, rid, uid, now_s):
         """-> the new state. Raises as `hold`."""
-        return self._change("release", now_s, (rid, uid))
+        return self._change("release", now_s, (rid, uid), repeatable=False)
 
     def delete(self, rid, uid, now_s):
         """Delete what does not run. Raises as `hold`."""
-        return self._change("delete", now_s, (rid, uid))
+        return self._change("delete", now_s, (rid, uid), repeatable=False)
 
     def kill(self, rid, uid, signum, now_s):
         """Order a signal for a running request. Raises as `hold`."""
-        return self._change("kill", now_s, (rid, uid, int(signum)))
+        return self._change("kill", now_s, (rid, uid, int(signum)), repeatable=False)
 
     # --- the worker --------------------------------------------------------------------------
 
@@ -312,16 +239,16 @@ class Store:
         """The worker is ready; `template`: field -> text or bytes of every rq job's hash."""
         return self._change("register_worker", now_s, (name, *_flat(template)))
 
-    def take_orders(self, now_s):
-        """-> {rid: signal number}, each handed out once."""
+    def take_orders(self, token, now_s):
+        """-> {rid: signal number}. The same token again gets the same orders, another one acknowledges them."""
 
         def decode(answer):
             return {_text(rid): int(signum) for rid, signum in zip(answer[::2], answer[1::2], strict=True)}
 
-        return self._change("take_orders", now_s, (), decode)
+        return self._change("take_orders", now_s, (token,), decode)
 
     def claim(self, worker, most, token, node, ttl_s, now_s):
-        """Dispatch promoted requests -> [Request], each RUNNING with a token of this claim."""
+        """Dispatch promoted requests -> [Request], each RUNNING with a token of this claim; again: the same ones."""
         return self._change("claim", now_s, (worker, most, token, node, ttl_s), _requests)
 
     def begin(self, claimed, pid, pid_start, now_s):
@@ -345,13 +272,8 @@ class Store:
         return self._change("deliver", now_s, (*_claim(ended), note))
 
     def adopt(self, token, now_s, most=1000):
-        """Take over deliveries that an older run left -> [Request] in EXITING."""
+        """Take over deliveries that an older run left -> [Request] in EXITING; the same token again: the same ones."""
         return self._change("adopt", now_s, (token, most), _requests)
-
-    def exist(self, rids):
-        """-> [whether the request is known]."""
-        commands = tuple(("EXISTS", keys.request(rid)) for rid in rids)
-        return Op("exist", commands, lambda answers: [bool(answer) for answer in answers])
 
     # --- the start of a run, and retention ---------------------------------------------------
 
@@ -363,13 +285,70 @@ class Store:
                 `retention_s`, how long rq keeps its result.
         """
         end = _end(ended, "", retention_s) if ended is not None else ()
-        return self._change("recover", now_s, (rid, decision, reason, *end))
+        return self._change("recover", now_s, (rid, decision, reason, *end), repeatable=False)
+
+    def known(self, rids):
+        """-> [whether anything of the request is known: its record, its place in a list, or that it is lost]."""
+        return self._script("known", tuple(rids), lambda answer: [bool(found) for found in answer])
 
     def retire(self, before_s, now_s, most=1000):
-        """Forget what ended before a moment -> [rid], whose files may be removed."""
+        """Forget what ended before a moment -> [rid], whose files may be removed; the next start removes the rest."""
         return self._change("retire", now_s, (f"{before_s:.6f}", most), lambda answer: [_text(rid) for rid in answer])
 
+    # --- what is damaged ---------------------------------------------------------------------
 
+    def lose(self, rid, reason, now_s, in_any_case=False):
+        """Put a damaged request into the lost-and-found -> whether there was anything of it.
+
+        Args:
+            reason: why it cannot be trusted, in words.
+            in_any_case: also where the database knows nothing of it.
+        """
+        return self._change("lose", now_s, (rid, reason, "1" if in_any_case else "0"), bool)
+
+    def check(self, rids, now_s, found_in="", queue="", state=""):
+        """Look whether requests stand where their records say -> how many are lost: see check.lua.
+
+        Args:
+            rids: at most some hundred.
+            found_in: key of the sorted set in which they were found; empty: their records were found.
+            queue, state: what that set is of; `queue` is empty where it is of all.
+        """
+        return self._change("check", now_s, (found_in, queue, state, *rids))
+
+    def lost_found(self, since_s=0.0):
+        """-> [(rid, seconds since 1970 when it was found, reason, Request as far as known)], the oldest first."""
+
+        def decode(answer):
+            rows = []
+            for rid, found_s, row in answer:
+                fields = dict(zip(row[::2], row[1::2], strict=True))
+                reason = _text(fields.get(b"lost_reason", b""))
+                rows.append((_text(rid), float(found_s), reason, Request.from_hash(fields)))
+            return rows
+
+        return self._script("lost_found", (f"({since_s:.6f}",), decode)
+
+    def records(self, cursor):
+        """Walk over all records -> (next cursor, 0 at the end; [rid])."""
+        prefix = len(keys.request(""))
+
+        def decode(answers):
+            return int(answers[0][0]), [_text(key)[prefix:] for key in answers[0][1]]
+
+        return Op("records", (("SCAN", cursor, "MATCH", keys.request("*"), "COUNT", _WALK),), decode)
+
+    def walk(self, key, cursor):
+        """Walk over a sorted set of requests -> (next cursor, 0 at the end; [rid])."""
+
+        def decode(answers):
+            return int(answers[0][0]), [_text(rid) for rid, _ in answers[0][1]]
+
+        return Op("walk", (("ZSCAN", key, cursor, "COUNT", _WALK),), decode)
+
+
+#: Keys, or members, that one step of a walk looks at.
+_WALK = 250
 _SITE_FIELDS = frozenset(SiteRecord.__annotations__)
 
 
@@ -403,11 +382,16 @@ def _surrogated(text):
 
 
 def _requests(answer):
-    return [Request.from_hash(row) for row in answer]
+    return [Request.from_hash(row, _text(rid)) for rid, row in answer]
 
 
 def _queue(row):
-    attributes, counts = row
-    queue = Queue.from_hash(dict(zip(attributes[::2], attributes[1::2], strict=True)))
+    attributes, counts, name = row
+    try:
+        queue = Queue.from_hash(dict(zip(attributes[::2], attributes[1::2], strict=True)))
+    except (KeyError, ValueError):
+        queue = Queue()
+    if queue.name != _text(name) or queue.type not in TYPES or queue.restart not in ATTRIBUTES:
+        raise RecordDamaged(detail=f"queue {_text(name)}")
     queue.counts = {_text(state): count for state, count in zip(counts[::2], counts[1::2], strict=True)}
     return queue

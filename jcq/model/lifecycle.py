@@ -62,6 +62,8 @@ TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     # Retention is over.
     "retire": {DONE: (NOWHERE,)},
+    # Its record is damaged: it goes into the lost-and-found, whatever the record says of its state.
+    "lose": dict.fromkeys(STATES, (NOWHERE,)),
 }
 
 #: How a request ended.

@@ -13,6 +13,8 @@ an abbreviation means the same in every version, and so that the answer to it ca
 Choices of our own, where the sources are silent:
   * `set global_run_limit`: the name; 0 means none.
   * `set restart`: the name of NEC's restart attribute in qmgr is not public.
+  * `set nqsbg`: ours, for processes that a request starts on purpose to outlive it.
+  * `show lost_found`: NQS has none.
   * `release request`, `hold request`: the `=` may be left out.
   * Without `priority=`, which a public script does for a pipe queue, a queue gets priority 0.
 """
@@ -103,6 +105,12 @@ COMMANDS = (
     ("SEt NO_Default DEvice_request", MANAGER, ""),
     ("SEt NO_Default Print_request", MANAGER, ""),
     ("SEt NO_Network_daemon", MANAGER, ""),
+    (
+        "SEt NQsbg = <on_off> <queue>",
+        MANAGER,
+        "ON: processes that outlive a request's script live on until they end by themselves or the site stops;"
+        " OFF: they are killed at once.",
+    ),
     ("SEt Open_wait", MANAGER, ""),
     ("SEt PER_Process", MANAGER, ""),
     ("SEt PER_Request", MANAGER, ""),
@@ -126,6 +134,11 @@ COMMANDS = (
     ("SHOw Forms", USER, ""),
     ("SHOw LImits_supported", USER, ""),
     ("SHOw LOng Queue [<queue>]", USER, "Show one queue, or all, with their limits, destinations and attributes."),
+    (
+        "SHOw LOST_found",
+        USER,
+        "List the requests whose records are damaged: they are in no queue and never run; what is left is kept.",
+    ),
     ("SHOw Managers", USER, "List the managers and operators of the site."),
     ("SHOw Parameters", USER, "Show the site's parameters."),
     ("SHOw Queue [<queue>]", USER, "Show one queue, or all, with their state and number of requests."),

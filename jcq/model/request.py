@@ -1,5 +1,7 @@
-"""A request, as the site database keeps it, and its ids."""
+"""A request, as the site database keeps it, with a checksum of what never changes, and its ids."""
 
+import math
+import zlib
 from dataclasses import dataclass, field, fields
 
 from jcq.errors import UsageError
@@ -75,10 +77,18 @@ class Request:
     outcome: str = ""
     exit_code: int = 0
     signal: int = 0
+    #: What outlives its script lives on: that of its queue when it was claimed.
+    background: bool = False
     #: Counts dispatches site-wide: the order in which requests were claimed.
     dispatch: int = 0
     #: Why it is held, waits, or where its output went instead.
     reason: str = ""
+    #: It was interrupted and goes first among equals, until it is dispatched again.
+    rerun: bool = False
+    #: `checksum()` at its submission. The append-only file has none: a bit that flips there is read as it is.
+    sum: str = ""
+    #: Found when it was read: a field that is no value; never written.
+    unreadable: str = field(default="", compare=False)
 
     @property
     def id(self):
@@ -91,14 +101,27 @@ class Request:
         return self.name[:FILE_NAME_CHARACTERS]
 
     @classmethod
-    def from_hash(cls, flat):
-        """Build from the database's flat list or dict of bytes; unknown fields are passed over."""
+    def from_hash(cls, flat, rid=None):
+        """Build from the database's flat list or dict of bytes; unknown fields are passed over.
+
+        A damaged record must not keep the others from being shown: what is no value is noted in `unreadable`.
+
+        Args:
+            flat: field, value, ... or {field: value}.
+            rid: what the record stands under, where that is known.
+        """
         pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
         values = {}
         for key, value in pairs:
-            convert = _FROM_TEXT.get(key.decode())
+            name = key.decode(errors="replace")
+            convert = _FROM_TEXT.get(name)
             if convert:
-                values[key.decode()] = convert(value.decode(errors="surrogateescape"))
+                try:
+                    values[name] = convert(value.decode(errors="surrogateescape"))
+                except ValueError:
+                    values["unreadable"] = name
+        if rid is not None and values.get("rid") != rid:
+            values["rid"], values["unreadable"] = rid, "rid"
         return cls(**values)
 
     def to_hash(self):
@@ -106,8 +129,31 @@ class Request:
         return {
             spec.name: _to_text(getattr(self, spec.name))
             for spec in fields(self)
-            if getattr(self, spec.name) != spec.default
+            if getattr(self, spec.name) != spec.default and spec.name != "unreadable"
         }
+
+    def checksum(self):
+        """The sum, as text, of every field that its submission fixes, names and values.
+
+        Whoever changes one of them later (the priority, say) writes a new sum with it.
+        """
+        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in _FIXED)
+        return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
+
+    def flaw(self):
+        """Why this record cannot be trusted, in words; empty where it can."""
+        if self.unreadable:
+            return f"field {self.unreadable} of its record is damaged"
+        if self.sum != self.checksum():
+            return "the checksum of its record is wrong" if self.sum else "its record has no checksum"
+        return ""
+
+
+#: What a submission says and nothing changes later. Times of waiting are not here: a retry moves them.
+_FIXED = tuple(
+    "rid seq site name uid gid user submitted_to priority submitted_s restartable workdir host umask tz shell"
+    " out_path err_path joined keep_out keep_err has_environment variables home".split()
+)
 
 
 def _to_text(value):
@@ -116,7 +162,14 @@ def _to_text(value):
     return repr(value) if isinstance(value, float) else str(value)
 
 
-_CONVERTERS: dict = {"int": int, "float": float, "str": str, "bool": lambda text: text == "1"}
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+_CONVERTERS: dict = {"int": int, "float": _finite, "str": str, "bool": lambda text: text == "1"}
 _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }

@@ -40,7 +40,7 @@ def long_form(position, request, tz):
     lines = [
         f"Request {position or '-':>5}:       Name={shown(request.name)}        Id={request.id}",
         f"\tOwner={owner(request)}  Priority={request.priority}  {request.state}{pgrp}",
-        *(f"\t{line}" for line in _life(request, _zone(tz))),
+        *(f"\t{line}" for line in _life(request, readers_zone(tz))),
         f"\tQueue = {request.queue}, submitted to {request.submitted_to}",
         f"\tOwner user name at originating machine = {owner(request)}",
         f"\tOriginating machine = {shown(request.host)}",
@@ -112,7 +112,8 @@ def _output(request):
             yield f"Standard-{name} name = {shown(path)}"
 
 
-def _zone(tz):
+def readers_zone(tz):
+    """The zone of a reader's TZ; this machine's where it is not known."""
     try:
         return zone(tz)
     except UsageError:

@@ -14,6 +14,7 @@ local function k_queue(name) return 'jcq:queue:' .. name end
 local function k_in(name, state) return 'jcq:in:' .. name .. ':' .. state end
 local function k_promoted(name) return 'jcq:promoted:' .. name end
 local function k_request(rid) return 'jcq:request:' .. rid end
+local function k_lost(rid) return 'jcq:lost:' .. rid end
 local function rq_list(name) return 'rq:queue:' .. name end
 
 local function stale_epoch()
@@ -53,15 +54,21 @@ local function owned(rid, uid)
   local err = stale_epoch()
   if err then return nil, nil, err end
   local state, queue = where(rid)
-  if not state then return nil, nil, fail('NOREQUEST', rid) end
+  if not state or not queue then return nil, nil, fail('NOREQUEST', rid) end
   return state, queue, not_owner(rid, uid)
 end
 
--- Higher request priority first, then the older sequence number. Exact in a double.
+-- Higher request priority first, then what was interrupted, then the older sequence number. Exact in a double.
+-- A damaged record must not keep the others from their places.
 local function order_of(rid)
-  local row = redis.call('HMGET', k_request(rid), 'priority', 'seq')
-  return string.format('%.0f', (63 - tonumber(row[1] or PRIORITY_DEFAULT)) * 1e12 + tonumber(row[2]))
+  local row = redis.call('HMGET', k_request(rid), 'priority', 'seq', 'rerun')
+  local priority = tonumber(row[1] or '') or PRIORITY_DEFAULT
+  local after = row[3] == '1' and 0 or 5e11
+  return string.format('%.0f', (63 - priority) * 1e12 + after + (tonumber(row[2] or '') or 0))
 end
+
+-- A request as the worker is given it: what it stands under, and its record.
+local function record(rid) return { rid, redis.call('HGETALL', k_request(rid)) } end
 
 -- Take a promoted request out of rq's list and free its slot; it stays QUEUED.
 local function demote(rid, queue)
@@ -81,6 +88,47 @@ local function place(rid, from, queue, to, to_queue)
   if from == 'WAITING' then redis.call('ZREM', 'jcq:waiting', rid) end
   if to ~= 'DONE' then redis.call('ZADD', k_in(to_queue, to), order_of(rid), rid) end
   redis.call('HSET', k_request(rid), 'state', to, 'queue', to_queue)
+end
+
+-- Whether a request stands where its record says.
+local function stands(rid)
+  local state, queue = where(rid)
+  if not state or not queue then return false end
+  if state == 'DONE' then return redis.call('ZSCORE', 'jcq:done', rid) and true end
+  if state == 'QUEUED' and redis.call('ZSCORE', k_promoted(queue), rid) then return true end
+  return redis.call('ZSCORE', k_in(queue, state), rid) and true
+end
+
+-- Put a damaged request into the lost-and-found: out of every queue, list and slot; its record stays as jcq:lost:<rid>.
+-- Returns whether there was anything of it; `stood` says that there was.
+local function lose(rid, reason, stood)
+  local found = redis.call('EXISTS', k_request(rid))
+  local token = redis.call('HGET', k_request(rid), 'token') or ''
+  for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
+    for state in string.gmatch(STATES, '%S+') do found = found + redis.call('ZREM', k_in(queue, state), rid) end
+    found = found + redis.call('ZREM', k_promoted(queue), rid)
+    redis.call('LREM', rq_list(queue), 0, rid)
+    redis.call('ZREM', 'rq:wip:' .. queue, rid .. ':' .. token)
+  end
+  found = found + redis.call('ZREM', 'jcq:waiting', rid) + redis.call('ZREM', 'jcq:done', rid)
+  redis.call('SREM', 'jcq:slots', rid)
+  redis.call('HDEL', 'jcq:kills', rid)
+  local worker = redis.call('GET', 'jcq:worker')
+  if worker then redis.call('SREM', 'rq:worker:' .. worker .. ':executions', rid .. ':' .. token) end
+  redis.call('DEL', 'rq:job:' .. rid, 'rq:executions:' .. rid, 'rq:execution:' .. rid .. ':' .. token)
+  if found == 0 and not stood then return false end
+  if redis.call('EXISTS', k_request(rid)) == 1 then redis.call('RENAME', k_request(rid), k_lost(rid)) end
+  redis.call('HSET', k_lost(rid), 'lost_reason', reason)
+  redis.call('ZADD', 'jcq:lostfound', ARGV[2], rid)
+  redis.call('PUBLISH', 'jcq:ended', rid)
+  return true
+end
+
+-- A request stood where its record does not say, and is out of there: it has another place, or is damaged.
+local function misplaced(rid)
+  if stands(rid) then return false end
+  local state = where(rid)
+  return lose(rid, state and 'its record contradicts the list in which it stands' or 'it has no record', true)
 end
 
 local function make_done(rid, from, queue, outcome, reason)
@@ -147,22 +195,28 @@ local function promote(quiet)
     if row[1] == 'BATCH' and row[2] == '1' then
       local free = tonumber(row[3]) - redis.call('ZCARD', k_promoted(queue)) - redis.call('ZCARD', k_in(queue, 'RUNNING'))
       if limit > 0 and free > limit - taken then free = limit - taken end
-      if free > 0 then
+      while free > 0 do
         local popped = redis.call('ZPOPMIN', k_in(queue, 'QUEUED'), free)
+        if #popped == 0 then break end
         for i = 1, #popped, 2 do
           local rid = popped[i]
-          template = template or redis.call('HGETALL', 'jcq:rqjob')
-          local name = redis.call('HMGET', k_request(rid), 'seq', 'site', 'name')
-          local job = 'rq:job:' .. rid
-          redis.call('DEL', job)
-          redis.call('HSET', job, 'created_at', ARGV[3], 'enqueued_at', ARGV[3], 'origin', queue, 'status', 'queued',
-            'description', name[1] .. '.' .. (name[2] or '') .. ' ' .. (name[3] or ''), unpack(template))
-          redis.call('ZADD', k_promoted(queue), popped[i + 1], rid)
-          redis.call('SADD', 'jcq:slots', rid)
-          redis.call('HSET', k_request(rid), 'promoted', '1')
-          redis.call('RPUSH', rq_list(queue), rid)
-          taken = taken + 1
-          woke = true
+          local row = redis.call('HMGET', k_request(rid), 'state', 'queue', 'seq', 'site', 'name')
+          if row[1] ~= 'QUEUED' or row[2] ~= queue then
+            misplaced(rid)
+          else
+            template = template or redis.call('HGETALL', 'jcq:rqjob')
+            local job = 'rq:job:' .. rid
+            redis.call('DEL', job)
+            redis.call('HSET', job, 'created_at', ARGV[3], 'enqueued_at', ARGV[3], 'origin', queue, 'status', 'queued',
+              'description', (row[3] or rid) .. '.' .. (row[4] or '') .. ' ' .. (row[5] or ''), unpack(template))
+            redis.call('ZADD', k_promoted(queue), popped[i + 1], rid)
+            redis.call('SADD', 'jcq:slots', rid)
+            redis.call('HSET', k_request(rid), 'promoted', '1')
+            redis.call('RPUSH', rq_list(queue), rid)
+            taken = taken + 1
+            free = free - 1
+            woke = true
+          end
         end
       end
     end

@@ -1,6 +1,6 @@
 -- Carry out what the start of the site decided about one request that an older run left unfinished.
 -- ARGV[4] rid   ARGV[5] rerun | keep | remove | recorded | redo
---   rerun: QUEUED again, same sequence and priority   keep: the same, and its queue is stopped
+--   rerun: QUEUED again, same sequence and priority, first among equals   keep: the same, and its queue is stopped
 --   remove: EXITING, outcome purged   recorded: EXITING with the outcome of its exit record   redo: WAITING, due now
 -- ARGV[6] reason   for recorded: ARGV[7..18] as finish.lua has them
 -- Returns the new state. Errors: STALE NOREQUEST STATE (also what this very run dispatched).
@@ -18,6 +18,7 @@ if target == 'WAITING' then
   wait_until(rid, state, queue, ARGV[2], ARGV[6])
   return target
 end
+if target == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
 place(rid, state, queue, target, queue)
 redis.call('HDEL', key, 'pid', 'pid_start', 'deliverer')
 redis.call('HDEL', 'jcq:kills', rid)

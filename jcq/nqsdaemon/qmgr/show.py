@@ -4,7 +4,11 @@
 original (nqs-facts.md section 4, MEM-lo); what jcq does not have is not shown.
 """
 
+import os
+from datetime import datetime
+
 from jcq.nqsdaemon.queue_block import extended_block, queue_block
+from jcq.nqsdaemon.request_lines import owner, readers_zone, shown
 
 _NONE = "NONE"
 
@@ -25,6 +29,30 @@ def _queues(values, desk, block):
     else:
         found = yield desk.store.queues()
     return "".join(block(queue, desk.identity.name) for queue in found) or "No queues.\n"
+
+
+def show_lost_found(values, call, desk):
+    """The damaged requests: id as far as known, when it was found, why, and what is left of it."""
+    lines = []
+    for rid, found_s, reason, request in (yield desk.store.lost_found()):
+        known = shown(request.id) if request.seq and request.site else shown(rid)
+        when = datetime.fromtimestamp(found_s, readers_zone(call.tz)).strftime("%Y-%m-%d %H:%M:%S %z")
+        lines += [f"{known}: found {when}", f"  Reason = {shown(reason)}"]
+        if request.user or request.name:
+            lines.append(f"  Request = {shown(request.name)} of {owner(request)}, as far as its record says")
+        script = os.path.join(desk.site.requests, rid)
+        lines.append(f"  Script = {shown(script) if os.path.exists(script) else _NONE}")
+        for name in sorted(_names(desk.site.output)):
+            if name.startswith(f"{rid}."):
+                lines.append(f"  Output = {shown(os.path.join(desk.site.output, name))}")
+    return "".join(f"{line}\n" for line in lines) or "No damaged requests.\n"
+
+
+def _names(directory):
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def show_managers(values, call, desk):

@@ -13,6 +13,7 @@ _ACTIONS = {**queues.ACTIONS, **site.ACTIONS}
 _SHOWS = {
     "show all": show.show_all,
     "show long queue": show.show_long_queue,
+    "show lost_found": show.show_lost_found,
     "show managers": show.show_managers,
     "show parameters": show.show_parameters,
     "show queue": show.show_queue,
