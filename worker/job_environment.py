@@ -8,6 +8,8 @@ environment below this one.
 import os
 from functools import cache
 
+from jcq.node import boot_id
+
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 #: Variable of the submitting command -> its name in the job.
 _SUBMITTED = {
@@ -23,6 +25,11 @@ _SUBMITTED = {
 @cache
 def _mark(directory):
     return os.path.realpath(directory)
+
+
+@cache
+def _boot(root):
+    return boot_id(root)
 
 
 def job_environment(request, account, site):
@@ -47,6 +54,7 @@ def job_environment(request, account, site):
         "QSUB_REQID": request.id,
         "QSUB_REQNAME": request.name,
         "QSUB_WORKDIR": request.workdir,
+        "JCQ_BOOT": _boot(site.root),
         "JCQ_EPOCH": str(request.epoch),
         "JCQ_JOB": request.rid,
         "JCQ_SITE": _mark(site.directory),

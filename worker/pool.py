@@ -28,6 +28,8 @@ class Pool:
         self._launcher, self._selector, self._log = launcher, selector, log
         self._free, self._note, self._lost = free, note, lost
         self._idle = []
+        #: pid of a shepherd that watches what a job left on purpose -> id of the request.
+        self.kept = {}
         #: pid -> (Shepherd, its Assignment or None)
         self._shepherds = {}
         #: How many were asked for and have not come.
@@ -62,6 +64,16 @@ class Pool:
         if shepherd is not None:
             self._shepherds[shepherd.pid] = (shepherd, None)
         return shepherd
+
+    def keep(self, assignment):
+        """Its shepherd does nothing any more but watch what the job left on purpose; it ends by itself."""
+        shepherd = self.unassign(assignment)
+        self.kept[shepherd.pid] = assignment.request.id
+
+    def stop_kept(self, grace_s):
+        """What was left on purpose gets SIGTERM, and SIGKILL after the grace."""
+        for pid in self.kept:
+            self.send(self._shepherds[pid][0], ("stop", grace_s))
 
     def rest(self, shepherd):
         """Keep a shepherd for the next assignment, or let it go."""
@@ -116,6 +128,8 @@ class Pool:
     def _forget(self, shepherd):
         self._selector.unregister(shepherd)
         shepherd.close()
+        if request_id := self.kept.pop(shepherd.pid, ""):
+            self._log.info("request %s: its background processes have ended", request_id)
         if shepherd in self._idle:
             self._idle.remove(shepherd)
         # One with an assignment stays known until the launcher says that nothing of it is left.

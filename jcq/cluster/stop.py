@@ -52,7 +52,7 @@ def _stop(site, root, log):
     stopped = _stop_cjcpw(site, limits, log) or _stop_daemons(site, root, limits, log)
     stopped = _sweep(site, root, log) or stopped
     _say_released(site, log)
-    others = sweep.others(site, _OTHERS_LIMIT_S) if stopped else []
+    others = _in_the_way(site, limits, log) if stopped else []
     if others:
         what = "the site has stopped, but others are in the way of its disk: " + ", ".join(map(str, others))
         raise StopIncomplete(site=site.name, what=what)
@@ -199,6 +199,16 @@ def _sweep(site, root, log, with_holders=True):
     if left:
         raise StopIncomplete(site=site.name, what="SIGKILL does not end " + ", ".join(map(str, left)))
     return bool(found)
+
+
+def _in_the_way(site, limits, log):
+    """Who else uses the site's disk; with SWEEP=ALL they are killed first."""
+    if limits.sweep != "ALL":
+        return sweep.others(site, _OTHERS_LIMIT_S)
+    found, left = sweep.kill_others(site, _KILL_LIMIT_S, _OTHERS_LIMIT_S)
+    if found:
+        log.warning("site %s: SWEEP=ALL, killed those in the way: %s", site.name, ", ".join(map(str, found)))
+    return left
 
 
 def _say_released(site, log):

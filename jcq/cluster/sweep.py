@@ -1,23 +1,32 @@
 """What an old run of a site left on this node: finding it, killing it, and listing who else is in the way.
 
-The site's own processes carry `JCQ_SITE=<site directory>` in their environment, stand in the record
-of daemons, or hold the locks. Others who merely have a file open or their directory below the site
-(an administrator's shell, a backup) are listed and never killed. Source: design section 8.
+The site's own processes stand in its cgroup, carry `JCQ_SITE=<site directory>` in their environment or the
+group or limit of its jobs, stand in the record of daemons, or hold the locks. Others who merely have a file
+open or their directory below the site (an administrator's shell, a backup) are listed; they are killed
+where site.conf says so. Source: design section 8.
 """
 
+import contextlib
 import os
 import select
 import signal
 import time
 from dataclasses import dataclass
 
+from jcq import site_cgroup
 from jcq.cluster import locks, record
-from jcq.node import start_ticks
-from jcq.process import descendants, parents
-from jcq.site_group import processes_with_group, site_gid
+from jcq.node import boot_id, start_ticks
+from jcq.process import children, parents, wait_gone
+from jcq.site_group import has_group, has_limit, site_gid, site_limit
 
 #: Between two looks for processes that were born while others were killed.
 _PAUSE_S = 0.02
+#: A look at all processes is followed by looks at those that were born meanwhile, at most for so long.
+_CHASE_S = 0.2
+#: Where the kernel begins anew when the greatest pid was given.
+_FIRST_PID = 300
+#: So many are waited for at once; the next look tells of the others.
+_WAIT_MAX = 256
 
 
 @dataclass(frozen=True)
@@ -45,24 +54,112 @@ def leftovers(site, root, with_holders=True):
     Returns:
         A list of `Found`; zombies are none.
     """
-    why = {}
-    if with_holders:
-        why.update(dict.fromkeys(locks.holders(site), "holds the site's locks"))
-    why.update({pid: f"recorded as {name}" for name, pid in record.read(site).alive(root).items()})
-    why.update(dict.fromkeys(marked(site), "has the site's mark"))
-    why.update(dict.fromkeys(_grouped(site), "has the site's group"))
-    for pid in list(why):
-        # A job may have emptied its environment; who started it still tells whose it is.
-        for below in descendants(pid):
-            why.setdefault(below, f"was started by {pid}")
-    return _found(why)
+    return _Look(site, root, with_holders).run(lambda found: None)
 
 
-def marked(site):
-    """Pids of the processes of this PID namespace whose environment names the site."""
-    marks = {f"JCQ_SITE={path}".encode() for path in (site.directory, os.path.realpath(site.directory))}
-    found = [pid for pid in _pids() if not marks.isdisjoint(_environment(pid))]
-    return [pid for pid in found if _same_directory(pid, site.directory)]
+def marked(site, root):
+    """Pids of the processes of this node whose environment names the site; arguments as of `leftovers`."""
+    marks = _Marks(site, boot_id(root))
+    return [pid for pid in _pids() if marks.by_environment(pid)]
+
+
+class _Marks:
+    """How to tell a process of one site on one node by what it inherited."""
+
+    def __init__(self, site, boot):
+        self._directory = site.directory
+        self._paths = {f"JCQ_SITE={path}".encode() for path in (site.directory, os.path.realpath(site.directory))}
+        self._boot = boot
+        self._gid = self._limit = None
+        self.cgroup = ""
+        try:
+            self._gid = site_gid(site.directory, boot)
+            self._limit = site_limit(site.directory, boot)
+            self.cgroup = site_cgroup.cgroup_name(site.directory, boot)
+        except OSError:
+            pass  # the disk is away: the environment alone tells
+
+    def why(self, pid):
+        """How a process is recognised, or an empty string."""
+        if self.by_environment(pid):
+            return "has the site's mark"
+        # A job may have emptied its environment.
+        if self._gid is not None and has_group(pid, self._gid):
+            return "has the site's group"
+        if self._limit is not None and has_limit(pid, self._limit):
+            return "has the site's limit"
+        return ""
+
+    def by_environment(self, pid):
+        """Whether its environment names the site and this node."""
+        environment = _environment(pid)
+        if self._paths.isdisjoint(environment) or not _of_this_boot(environment, self._boot):
+            return False
+        return _same_directory(pid, self._directory)
+
+
+def _of_this_boot(environment, boot):
+    """Whether a process may be of this node: two nodes of a test share /proc, not their boot id."""
+    values = dict(variable.partition(b"=")[::2] for variable in environment)
+    its = os.fsdecode(values.get(b"JCQ_BOOT", b""))
+    if not its and b"JCQ_ROOT" in values:
+        its = boot_id(os.fsdecode(values[b"JCQ_ROOT"]))
+    return its in ("", boot)
+
+
+class _Look:
+    """One search for a site's processes, which acts on each as soon as it is found.
+
+    A chain of processes, each of which starts the next one and ends, is faster than a list of /proc: so
+    each process is acted on at once, and those that were born during the search are looked at until there
+    are none.
+    """
+
+    def __init__(self, site, root, with_holders):
+        self._site, self._root, self._with_holders = site, root, with_holders
+        self._boot = boot_id(root)
+        self._marks = _Marks(site, self._boot)
+        self._mine = _self_and_ancestors()
+        #: Once for all repetitions: the cgroups that bear the site's name.
+        self.cgroups = site_cgroup.find(self._marks.cgroup) if self._marks.cgroup else []
+
+    def run(self, act):
+        """Search; `act` is called with each `Found`. Returns all of them, by pid."""
+        self._act, self._seen, self._found = act, set(), []
+        for path in self.cgroups:
+            self._take_all(site_cgroup.members(path), "is in the site's cgroup")
+        if self._with_holders:
+            holders = [pid for pid in locks.holders(self._site) if _of_this_boot(_environment(pid), self._boot)]
+            self._take_all(holders, "holds the site's locks")
+        for name, pid in record.read(self._site).alive(self._root).items():
+            self._take(pid, f"recorded as {name}")
+        for pid in _pids_and_newborn():
+            if pid not in self._seen and (why := self._marks.why(pid)):
+                self._take(pid, why)
+        return sorted(self._found, key=lambda found: found.pid)
+
+    def kill_cgroups(self):
+        """SIGKILL at one instant to each cgroup in which neither this process nor an ancestor stands."""
+        for path in self.cgroups:
+            if self._mine.isdisjoint(site_cgroup.members(path)):
+                site_cgroup.kill(path)
+
+    def _take_all(self, pids, why):
+        for pid in pids:
+            self._take(pid, why)
+
+    def _take(self, pid, why):
+        """Take a process and all below it, for who started a process still tells whose it is."""
+        left = [(pid, why)]
+        for pid, why in left:  # grows while it is walked
+            if pid in self._seen:
+                continue
+            self._seen.add(pid)
+            start = start_ticks(pid)
+            left += [(below, f"was started by {pid}") for below in children(pid)]
+            if start is not None and pid not in self._mine:
+                self._found.append(Found(pid, start, _comm(pid), why))
+                self._act(self._found[-1])
 
 
 def _same_directory(pid, directory):
@@ -80,17 +177,8 @@ def _same_directory(pid, directory):
     return (its.st_dev, its.st_ino) == (mine.st_dev, mine.st_ino)
 
 
-def _grouped(site):
-    """Pids of the jobs of a site with root, even if they emptied their environment and were adopted by init."""
-    try:
-        gid = site_gid(site.directory)
-    except OSError:
-        return []
-    return processes_with_group(gid) if gid else []
-
-
 def others(site, settle_s=0.0):
-    """Processes that have a file, their directory or their program below the site.
+    """Processes of this node that have a file, their directory or their program below the site.
 
     Args:
         site: the `jcq.site.Site`.
@@ -99,12 +187,13 @@ def others(site, settle_s=0.0):
         A list of `Found`.
     """
     top = os.path.realpath(site.directory)
+    boot = boot_id(site.root)
     deadline_s = time.monotonic() + settle_s
     while True:
         why = {}
         for pid in _pids():
             path = next((path for path in _paths(pid) if path == top or path.startswith(top + "/")), None)
-            if path and _same_directory(pid, top):
+            if path and _same_directory(pid, top) and _of_this_boot(_environment(pid), boot):
                 why[pid] = f"uses {path}"
         found = _found(why)
         if not found or time.monotonic() >= deadline_s:
@@ -113,8 +202,27 @@ def others(site, settle_s=0.0):
         select.poll().poll(_PAUSE_S * 1000)
 
 
+def kill_others(site, limit_s, settle_s=0.0):
+    """SIGKILL to what `others` finds, until nothing is found.
+
+    Args:
+        site, settle_s: as for `others`.
+        limit_s: give up after so many seconds.
+    Returns:
+        (what was found at first, what is left), lists of `Found`.
+    """
+    begun = time.monotonic()
+    first = found = others(site, settle_s)
+    while found and time.monotonic() - begun < settle_s + limit_s:
+        for process in found:
+            _signal(process, signal.SIGKILL)
+        _wait(found, _PAUSE_S)
+        found = others(site)
+    return first, found
+
+
 def kill(site, root, limit_s, grace_s=0.0, with_holders=True):
-    """Kill what `leftovers` finds, until nothing is found.
+    """Kill what `leftovers` finds, until nothing is found, and remove the site's cgroup.
 
     Args:
         site, root, with_holders: as for `leftovers`.
@@ -124,36 +232,44 @@ def kill(site, root, limit_s, grace_s=0.0, with_holders=True):
         (what was found at first, what is left), lists of `Found`.
     """
     begun = time.monotonic()
-    first = found = leftovers(site, root, with_holders)
-    while found and time.monotonic() - begun < limit_s:
+    look = _Look(site, root, with_holders)
+    first = None
+    while True:
         hard = time.monotonic() - begun >= grace_s
-        wait_s = _PAUSE_S if hard else grace_s
-        _signal_and_wait(found, signal.SIGKILL if hard else signal.SIGTERM, wait_s)
-        found = leftovers(site, root, with_holders)
+        signum = signal.SIGKILL if hard else signal.SIGTERM
+        found = look.run(lambda process, signum=signum: _signal(process, signum))
+        first = found if first is None else first
+        if not found or time.monotonic() - begun >= limit_s:
+            break
+        if hard:
+            look.kill_cgroups()
+        _wait(found, _PAUSE_S if hard else grace_s)
+    for path in look.cgroups:
+        site_cgroup.remove(path)
     return first, found
 
 
-def _signal_and_wait(found, signum, wait_s):
-    """Signal each and wait until all have ended, or `wait_s` seconds, whichever is first."""
-    poll = select.poll()
-    fds = set()
+def _signal(process, signum):
+    """Signal a `Found`; the pid may have been given away since it was found, behind a pidfd it cannot."""
     try:
-        for process in found:
-            try:
-                fd = os.pidfd_open(process.pid)
-            except OSError:
-                continue
-            fds.add(fd)
-            # The pid may have been given away since it was found; behind the pidfd it cannot.
-            if start_ticks(process.pid) == process.start:
-                _send(fd, signum)
-            poll.register(fd, select.POLLIN)
-        deadline = time.monotonic() + wait_s
-        waiting = set(fds)
-        while waiting and (left_s := deadline - time.monotonic()) > 0:
-            for fd, _ in poll.poll(left_s * 1000):
-                poll.unregister(fd)
-                waiting.discard(fd)
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        if start_ticks(process.pid) == process.start:
+            _send(fd, signum)
+    finally:
+        os.close(fd)
+
+
+def _wait(found, limit_s):
+    """Wait until each has ended, or so many seconds."""
+    fds = []
+    try:
+        for process in found[:_WAIT_MAX]:
+            with contextlib.suppress(OSError):
+                fds.append(os.pidfd_open(process.pid))
+        wait_gone(fds, limit_s)
     finally:
         for fd in fds:
             os.close(fd)
@@ -187,13 +303,30 @@ def _self_and_ancestors():
 
 def _pids():
     """Pids of this PID namespace; an outer one sees those of inner ones, which are other nodes to us."""
-    try:
-        mine = os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        mine = None
+    mine = _namespace("self")
     for entry in os.listdir("/proc"):
         if entry.isdigit() and _namespace(entry) in (mine, None):
             yield int(entry)
+
+
+def _pids_and_newborn():
+    """As `_pids`, and then those that were born meanwhile, until none is or for `_CHASE_S` more."""
+    mine = _namespace("self")
+    seen_to = _last_pid()
+    yield from _pids()
+    deadline_s = time.monotonic() + _CHASE_S
+    while (last := _last_pid()) != seen_to and time.monotonic() < deadline_s:
+        # Where the numbers began anew, the next look finds those before the wrap.
+        for pid in range(seen_to + 1 if last > seen_to else _FIRST_PID, last + 1):
+            if _namespace(pid) in (mine, None):
+                yield pid
+        seen_to = last
+
+
+def _last_pid():
+    """The pid that was given last in this PID namespace."""
+    with open("/proc/loadavg", "rb", buffering=0) as file:
+        return int(file.read().split()[-1])
 
 
 def _namespace(pid):

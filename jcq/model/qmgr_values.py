@@ -219,6 +219,13 @@ def _restart(tokens):
     return fits[0]
 
 
+def _on_off(tokens):
+    text = _text(tokens, "ON or OFF")
+    if text.upper() not in ("ON", "OFF"):
+        raise ValueError(f"write ON or OFF, not {text!r}")
+    return text.upper() == "ON"
+
+
 def _destinations(tokens):
     """Tuple of (queue, host); host is empty where none was given."""
     found = []
@@ -285,6 +292,7 @@ def _topic(tokens):
 KINDS = {
     "destinations": _destinations,
     "managers": _managers,
+    "on_off": _on_off,
     "priority": _priority,
     "program": _program,
     "queue": _queue,

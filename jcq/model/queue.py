@@ -31,6 +31,8 @@ class Queue:
     pipeonly: bool = False
     #: One of jcq.model.restart.ATTRIBUTES.
     restart: str = RESTART
+    #: Batch: processes that outlive a request's script live on, `nqsbg` of qmgr.
+    background: bool = False
     #: Requests by state; filled when read, never written.
     counts: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -48,6 +50,7 @@ class Queue:
             destinations=tuple(text["destinations"].split(",")) if text.get("destinations") else (),
             pipeonly=text["pipeonly"] == "1",
             restart=text["restart"],
+            background=text.get("background") == "1",
         )
 
     def to_hash(self):

@@ -4,8 +4,8 @@
 
 QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (the two words of the
 text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
-PIPE), `destinations` (names; empty for BATCH), `restart`, `counts` (state -> number of requests, of all
-users). Queues are in order of dispatch.
+PIPE), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
+request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
 
 REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of
 jcq.model.lifecycle), `position` (place in its queue from 1; null where it was asked for by id), `priority`,
@@ -43,6 +43,7 @@ def queue_object(queue):
         "run_limit": queue.run_limit if queue.type == BATCH else None,
         "destinations": list(queue.destinations) if queue.type == PIPE else [],
         "restart": queue.restart,
+        "background": queue.background,
         "counts": {state: queue.counts.get(state, 0) for state in lifecycle.STATES if state != lifecycle.DONE},
     }
 

@@ -70,7 +70,7 @@ def queue_block(queue, site_name):
 def extended_block(queue, site_name):
     """The header of a queue with its limits, destinations and attributes: `qstat -x`, `show long queue`.
 
-    Args and returns as `queue_block`, but more lines. The restart attribute's line is jcq's own.
+    Args and returns as `queue_block`, but more lines. The lines Restart and Nqsbg are jcq's own.
     """
     lines = ["Unrestricted access"]
     if queue.type == PIPE:
@@ -78,5 +78,5 @@ def extended_block(queue, site_name):
         lines.append(f"Destset = {{{', '.join(f'{name}@{site_name}' for name in queue.destinations)}}}")
     else:
         lines.insert(0, f"Run_limit = {queue.run_limit};")
-        lines.append(f"Restart = {queue.restart}")
+        lines += [f"Restart = {queue.restart}", f"Nqsbg = {'ON' if queue.background else 'OFF'}"]
     return queue_block(queue, site_name) + "".join(f"  {line}\n" for line in lines)

@@ -7,12 +7,28 @@ from jcq.process import stat_fields
 from support.gate import Gate
 from support.waiting import wait_until
 
+#: A chain that has not moved for so long has ended.
+CHAIN_STANDS_S = 0.5
+#: Kind of a straggler that is many processes, one after the other.
+CHAIN = "chain"
+
 #: Stays whatever SIGTERM says: what a shell ignores, its `exec` goes on ignoring.
 _STAY = """\
 trap '' TERM HUP INT
 fields=$(sed 's/.*) //' /proc/$$/stat)
 echo "$2 $$ $(echo $fields | cut -d' ' -f20) $3" >> "$1"
 exec sleep 301
+"""
+
+#: The same, open to every signal.
+_PLAIN = "trap - TERM HUP INT\n" + _STAY.split("\n", 1)[1]
+
+#: Each process of it says that it lives, starts the next one and ends: faster than /proc can be listed. It goes with
+#: its ledger, should nobody catch it.
+_CHAIN = """\
+[ -e "$1" ] || exit
+echo $$ > "$2"
+sh "$0" "$1" "$2" &
 """
 
 #: What an attempt finds alive of those before it, itself not, it writes down: nothing may ever run twice at once.
@@ -35,6 +51,15 @@ _HELPERS = {
     "forked-twice": "(env -i /usr/bin/setsid sh -c 'sh \"$@\" & exit' sh {stay} {arguments}) &\n",
     "closed": "(env -i /usr/bin/setsid sh -c 'exec <&- >&- 2>&-; sh \"$@\" & exit' sh {stay} {arguments}) &\n",
 }
+#: Further ones, for those who ask for them.
+_MORE = {
+    "plain": "(trap - TERM HUP INT; exec sh {plain} {arguments}) &\n",
+    "orphan": "(setsid sh -c 'sh \"$@\" & exit' sh {stay} {arguments} &)\n",
+    "no-environment": "env -i /bin/sh {stay} {arguments} &\n",
+    CHAIN: 'env -i /usr/bin/setsid sh {chain} "$ledger" "$ledger.chain" &\n',
+}
+#: The kinds of stragglers of ha-facts.md section 6; a child that is deaf to SIGTERM is among them.
+SEVEN = ("plain", "session", "orphan", "no-environment", "child", CHAIN, "closed")
 
 
 @dataclass(frozen=True)
@@ -61,20 +86,23 @@ class HardJobs(Gate):
     """
 
     def __init__(self, directory, kinds=tuple(_HELPERS)):
-        """`directory` as for `Gate`; `kinds`: names of `_HELPERS`."""
+        """`directory` as for `Gate`; `kinds`: names of `_HELPERS`, or some of `SEVEN`."""
         super().__init__(directory)
-        self.kinds = frozenset({"script", *kinds})
-        self._stay = os.path.join(directory, "stay")
-        with open(self._stay, "w", encoding="ascii") as file:
-            file.write(_STAY)
+        self._all_kinds = frozenset({"script", *kinds})
+        #: Those whose processes introduce themselves.
+        self.kinds = self._all_kinds - {CHAIN}
+        self._programs = {name: os.path.join(directory, name) for name in ("stay", "plain", "chain")}
+        for (_, path), text in zip(self._programs.items(), (_STAY, _PLAIN, _CHAIN), strict=True):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
 
     def script(self, label="job", work="", exit_code=0):
         """See `Gate.script`."""
         first, rest = super().script(label, work, exit_code).split("\n", 1)
         prelude = _PRELUDE.format(directory=self.directory)
-        for kind in sorted(self.kinds - {"script"}):
+        for kind in sorted(self._all_kinds - {"script"}):
             arguments = f'"$ledger" $JCQ_EPOCH {kind}'
-            prelude += _HELPERS[kind].format(stay=self._stay, arguments=arguments)
+            prelude += (_HELPERS | _MORE)[kind].format(arguments=arguments, **self._programs)
         return f"{first}\n{prelude}{rest}"
 
     def members(self, request_id=None, epoch=None):
@@ -100,6 +128,22 @@ class HardJobs(Gate):
             return all({member.kind for member in self.living(request_id)} == self.kinds for request_id in request_ids)
 
         wait_until(all_there, limit_s, lambda: f"{self.living()}\n{describe()}")
+
+    def chain_moved_s(self, request_id):
+        """When the chain of a request was last seen alive, in seconds since 1970; 0.0: never."""
+        try:
+            return os.stat(os.path.join(self.directory, f"{request_id}.pids.chain")).st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def chain_lives(self, request_id):
+        """Whether the chain of a request goes on: it is looked at for a moment."""
+        before = self.chain_moved_s(request_id)
+        try:
+            wait_until(lambda: self.chain_moved_s(request_id) > before, CHAIN_STANDS_S, str)
+        except AssertionError:
+            return False
+        return True
 
     def epochs(self, request_id):
         """In which epochs a request was started, in order."""

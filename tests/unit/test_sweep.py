@@ -9,6 +9,7 @@ import pytest
 
 from jcq.cluster import record, sweep
 from jcq.config import DaemonConf
+from jcq.node import boot_id
 from jcq.site import Site
 
 #: Says that it is there, and stays; deaf to SIGTERM where it is told so.
@@ -55,14 +56,14 @@ def test_the_mark_is_the_whole_path_of_this_site(site, start):
     start(JCQ_SITE=site.directory + "2")
     start(JCQ_SITE=os.path.dirname(site.directory))
     start(XJCQ_SITE=site.directory)
-    assert sweep.marked(site) == [mine.pid]
+    assert sweep.marked(site, site.root) == [mine.pid]
     assert pids(sweep.leftovers(site, site.root)) == [mine.pid]
 
 
 def test_a_site_reached_through_a_link_is_the_same_site(site, start, tmp_path):
     mine = start(JCQ_SITE=site.directory)
     os.symlink(site.directory, tmp_path / "link")
-    assert sweep.marked(Site(site.root, str(tmp_path / "link"))) == [mine.pid]
+    assert sweep.marked(Site(site.root, str(tmp_path / "link")), site.root) == [mine.pid]
 
 
 def test_a_recorded_process_counts_only_with_its_start(site, start):
@@ -117,3 +118,43 @@ def test_others_are_listed_with_what_they_use(site, start):
     assert outside.poll() is None
     inside.communicate()
     assert sweep.others(site, settle_s=5) == []
+
+
+def test_a_process_of_another_node_is_not_this_nodes(site, start, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "boot_id").write_text("another boot\n")
+    mark = {"JCQ_SITE": site.directory}
+    start(cwd=site.directory, JCQ_BOOT="another boot", **mark)
+    # A command that was called there has no JCQ_BOOT.
+    start(cwd=site.directory, JCQ_ROOT=str(other), **mark)
+    mine = [
+        start(cwd=site.directory, **more, **mark)
+        for more in ({}, {"JCQ_BOOT": boot_id(site.root)}, {"JCQ_ROOT": site.root})
+    ]
+    expected = sorted(child.pid for child in mine)
+    assert sorted(sweep.marked(site, site.root)) == expected
+    assert pids(sweep.others(site)) == expected
+    found, left = sweep.kill(site, site.root, limit_s=20)
+    assert (pids(found), left) == (expected, [])
+
+
+def test_others_are_killed_on_demand_and_never_an_ancestor(site, start):
+    deaf, outside = start(deaf=True, cwd=site.path("log")), start(deaf=True)
+    found, left = sweep.kill_others(site, limit_s=20)
+    assert (pids(found), left) == ([deaf.pid], [])
+    assert deaf.wait(5) == -signal.SIGKILL
+    assert outside.poll() is None
+    code = (
+        "import sys; from jcq.cluster import sweep; from jcq.site import Site; site = Site(*sys.argv[1:3]); "
+        "print(sweep.kill_others(site, 5))"
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -c "$1" "$2" "$3"; exit $?', sys.executable, code, site.root, site.directory],
+        cwd=site.directory,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "([], [])\n"), done

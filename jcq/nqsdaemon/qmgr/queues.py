@@ -51,10 +51,12 @@ def _setter(field, value):
     return change
 
 
-def _attribute(field):
+def _attribute(field, kind=""):
+    """`kind`: of the value, where it is not called as the field."""
+
     def change(values, call, desk):
         """Set one attribute to the value given. Raises NoSuchQueue, BadValue for a queue of the wrong type."""
-        yield desk.store.set_queue(values["queue"], field, values[field], desk.now())
+        yield desk.store.set_queue(values["queue"], field, values[kind or field], desk.now())
         return []
 
     return change
@@ -100,6 +102,7 @@ ACTIONS = {
     "disable queue": _setter("enabled", False),
     "enable queue": _setter("enabled", True),
     "set destination": _destinations("set"),
+    "set nqsbg": _attribute("background", "on_off"),
     "set priority": _attribute("priority"),
     "set restart": _attribute("restart"),
     "set run_limit": _attribute("run_limit"),
