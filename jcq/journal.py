@@ -8,8 +8,11 @@ import logging.handlers
 import os
 import select
 
-_FILE_BYTES = 8 * 1024 * 1024
+_FILE_BYTES_MAX = 8 * 1024 * 1024
+_FILE_BYTES_MIN = 16 * 1024
 _FILES_KEPT = 5
+#: One of some twenty files may take so much of its disk.
+_SHARE = 1024
 #: What a pipe takes in one piece.
 _LINE_BYTES_MAX = 4000
 #: A line that is not on the disk by then is left to itself.
@@ -38,8 +41,9 @@ def open_log(site, program, facility="local0"):
     # Without any handler, logging would print to standard error, where commands say one line.
     logger.addHandler(logging.NullHandler())
     if site is not None:
+        path = os.path.join(site.log, f"{program}.log")
         handler = logging.handlers.RotatingFileHandler(
-            os.path.join(site.log, f"{program}.log"), maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, delay=True
+            path, maxBytes=_file_bytes(site.log), backupCount=_FILES_KEPT, delay=True
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         logger.addHandler(handler)
@@ -48,6 +52,15 @@ def open_log(site, program, facility="local0"):
         syslog.setFormatter(logging.Formatter(f"jcq-{program}[%(process)d]: %(message)s"))
         logger.addHandler(syslog)
     return logger
+
+
+def _file_bytes(directory):
+    """How large a file may become: a small disk is not to be filled by logs."""
+    try:
+        found = os.statvfs(directory)
+    except OSError:
+        return _FILE_BYTES_MAX
+    return max(_FILE_BYTES_MIN, min(_FILE_BYTES_MAX, found.f_blocks * found.f_frsize // _SHARE))
 
 
 class PipeHandler(logging.Handler):

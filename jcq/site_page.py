@@ -1,4 +1,4 @@
-"""A page of memory that all processes of a running site share: when the heartbeat was last written, and what the disk has.
+"""A page of memory that a running site's processes share: the time of the last heartbeat, the space on the disk.
 
 The process on top of the site makes it, every daemon and shepherd inherits its descriptor. A process
 that was frozen finds an old heartbeat when it thaws, and confirms nothing more. Shepherds load this

@@ -7,17 +7,20 @@ import time
 import redis
 import setproctitle
 
+from jcq import crash_points
 from jcq.config import read_daemon_conf, read_site_conf
 from jcq.daemon_process import (
     StopSignal,
     announce_ready,
     daemon_options,
     keep_locks_from_children,
+    last_words,
     raise_descriptor_limit,
 )
 from jcq.errors import JcqError
 from jcq.identity import read_identity
 from jcq.jcdbs import server
+from jcq.jcdbs.revival import Revival, Room
 from jcq.journal import open_log
 from jcq.node import boot_id, node_id
 from jcq.process import become_subreaper, kill_descendants
@@ -56,7 +59,7 @@ def main(argv=None):
     except (JcqError, redis.RedisError, OSError) as error:
         if log is not None:
             log.error("worker ends: %s", error)
-        sys.stderr.write(f"worker: {error}\n")
+        last_words(f"worker: {error}")
         return getattr(error, "exit_code", 1)
     finally:
         left = kill_descendants(_KILL_LIMIT_S)
@@ -67,6 +70,7 @@ def main(argv=None):
 
 
 def _work(options, site, conf, log, containment, job_gid):
+    crash_points.arm(options.root)
     files_limit = raise_descriptor_limit()
     site_conf, warnings = read_site_conf(site.directory)
     for line in warnings:
@@ -82,18 +86,22 @@ def _work(options, site, conf, log, containment, job_gid):
     presence = Presence(batch_queues(store), store.connection, name, lambda rid: dispatcher.send_signal(rid, 9))
     presence.appear()
     node = node_id(options.root, conf.node_id)
-    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, Fence(page), log, job_gid)
+    fence, room = Fence(page), Room(page)
+    dispatcher = Dispatcher(site, store, presence, launcher, conf, node, files_limit, stop, fence, log, job_gid, room)
     try:
         dispatcher.prepare()
         template = job_template(store.connection, conf.retention_s)
         store.run(store.register_worker(name, template, time.time()))
+        store.revive = Revival(site, options.epoch, room, fence, stop, log, dispatcher.suspender.run_once)
         log.info("worker %s is ready", name)
+        crash_points.reach("worker ready")
         announce_ready(options.ready_fd)
         while not stop.requested:
             dispatcher.run_once(_TURN_LIMIT_S)
         dispatcher.stop_all(site_conf.forcekill_time_s)
         presence.disappear()
     finally:
+        dispatcher.say_background("are killed")
         launcher.close()
     log.info("worker %s ends on request", name)
     return 0

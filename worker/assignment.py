@@ -21,7 +21,17 @@ class Assignment:
         account: the `Account` it runs under, None where there is none.
     """
 
-    __slots__ = ("account", "pending_signal", "request", "shepherd", "stage", "tries")
+    __slots__ = (
+        "account",
+        "held_s",
+        "pending_signal",
+        "request",
+        "shepherd",
+        "spared_until_s",
+        "stage",
+        "stopped_by_user",
+        "tries",
+    )
 
     def __init__(self, request, account):
         self.request = request
@@ -30,6 +40,9 @@ class Assignment:
         self.shepherd = None
         #: A signal that was ordered before there was anything to send it to.
         self.pending_signal = 0
+        #: See `worker.suspend`.
+        self.held_s = self.spared_until_s = 0.0
+        self.stopped_by_user = False
         #: How many shepherds were lost over its delivery.
         self.tries = 0
 

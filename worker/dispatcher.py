@@ -14,21 +14,27 @@ from functools import partial
 from jcq import exit_record
 from jcq.errors import AccountRefused, JcqError, LostClaim, MessageTooLong, StaleEpoch
 from jcq.jcdbs import keys
+from jcq.jcdbs.revival import Room
+from jcq.jcdbs.sending import ConnectionLost
 from jcq.model import lifecycle
 from jcq.model.queue import BATCH
 from worker import assignment as stages
+from worker import notice
 from worker.account import account_of
 from worker.assignment import Assignment
 from worker.delivery import KEPT
 from worker.pool import IDLE_MAX, Pool
 from worker.presence import BEAT_EVERY_S, EXECUTION_TTL_S
 from worker.specs import deliver_spec, run_spec, spooled_files
+from worker.suspend import Suspender
 from worker.tidy import Tidy
 
 CLAIMS_PER_TURN = 64
 _RETRY_DELIVERY = 3
 #: How long news that free no slot may wait for others while several requests are on their way.
 _LINGER_S = 0.005
+#: After a job could not be started for want of space: when to try again.
+_FULL_PAUSE_S = 5.0
 #: What a stop waits for deliveries beyond the grace of the jobs.
 _DELIVERY_LIMIT_S = 5.0
 
@@ -48,9 +54,12 @@ class Dispatcher:
         fence: the `Fence`: a worker that was frozen starts and delivers nothing.
         log: a logger.
         site_gid: additional group of the site's jobs, or None.
+        room: the `Room` on the site's disk; None: there is always some.
     """
 
-    def __init__(self, site, store, presence, launcher, conf, node, files_limit, stop, fence, log, site_gid=None):
+    def __init__(
+        self, site, store, presence, launcher, conf, node, files_limit, stop, fence, log, site_gid=None, room=None
+    ):
         self._fence = fence
         self._site, self._store, self._presence = site, store, presence
         self._conf, self._node, self._files_limit, self._log = conf, node, files_limit, log
@@ -58,13 +67,17 @@ class Dispatcher:
         self._site_gid = site_gid
         self._selector = selectors.DefaultSelector()
         self._selector.register(stop, selectors.EVENT_READ, lambda: stop.drain())
-        self._selector.register(presence.pubsub.connection._sock, selectors.EVENT_READ, self._hear_database)
+        self._listen_to_database()
         self._assignments = {}
         self._pool = Pool(launcher, self._selector, log, self._rest, self._note, self._lose)
         self._waiting = deque()
         self._news = []
         self._linger_until = 0.0
         self._tidy = Tidy()
+        self._room = room or Room()
+        self.suspender = Suspender(site, self._room, lambda: list(self._assignments.values()), self._tell, log)
+        #: No claim before this moment of the monotonic clock.
+        self._claim_at = 0.0
         self._want_claim = self._want_orders = True
         self._want_queues = False
         self._next_beat = 0.0
@@ -84,11 +97,17 @@ class Dispatcher:
                 self._adopt(request)
 
     def _adopt(self, request):
+        if self._is_damaged(request):
+            return
         try:
             account = account_of(request, os.geteuid())
         except AccountRefused as error:
             self._report("delivered", Assignment(request, None), f"output {KEPT}: {error}")
             return
+        try:
+            notice.leave(self._site, request, account)
+        except OSError as error:
+            self._log.warning("request %s: its owner cannot be told that it is purged: %s", request.id, error)
         self._log.info("deliver the output of %s, which an earlier run left", request.id)
         self._take(Assignment(request, account))
 
@@ -102,11 +121,17 @@ class Dispatcher:
             LauncherFailed: no job can be started or watched any more. Fenced: no heartbeat was written in time.
         """
         self._fence.check()
+        self.suspender.run_once()
+        claim = claim and self._may_claim()
         self._pool.order_again(len(self._waiting))
         for key, _ in self._selector.select(self._pause_s(limit_s, claim)):
             key.data()
+        # What was heard just now may have been that there is no space.
+        claim = claim and self._may_claim()
         if limit_s > 0 and self._may_linger(claim):
             return
+        if self._room.bare:
+            return  # what there is to tell would end jcdbs
         now_s = time.time()
         ops, then = self._tell_news(now_s)
         if self._want_orders:
@@ -130,11 +155,17 @@ class Dispatcher:
                 raise result
             act(result)
         self._refresh_queues()
-        self._presence.show_state(bool(self._assignments))
+        self._store.lasting(partial(self._presence.show_state, bool(self._assignments)))
         self._tidy.run_once(busy=bool(self._assignments))
+
+    def _may_claim(self):
+        return not self._room.short and time.monotonic() >= self._claim_at
 
     def _pause_s(self, limit_s, claim):
         """How long to wait for more to happen."""
+        limit_s = min(limit_s, self.suspender.patience_s())
+        if self._room.bare:
+            return limit_s
         if (claim and self._want_claim) or self._want_orders:
             return 0.0
         beat_s = max(0.0, self._next_beat - time.monotonic())
@@ -150,7 +181,7 @@ class Dispatcher:
     def _report(self, what, assignment, details=None):
         """Note a piece of news. An end is told at once, for its slot is free; the others may linger under load."""
         self._news.append((what, assignment, details))
-        if what in ("ended", "failed"):
+        if what in ("ended", "failed", "returned", "damaged"):
             self._want_claim = True
             self._linger_until = 0.0
         elif len(self._news) == 1:
@@ -175,8 +206,11 @@ class Dispatcher:
             return store.begin(request, *details, now_s)
         if what == "ended":
             return store.finish(request, self._presence.name, self._conf.retention_s, now_s)
-        if what == "failed":
-            return store.bounce(request, details, self._presence.name, now_s)
+        if what in ("failed", "returned"):
+            target = lifecycle.HELD if what == "failed" else lifecycle.QUEUED
+            return store.bounce(request, details, self._presence.name, now_s, target)
+        if what == "damaged":
+            return store.lose(request.rid, details, now_s)
         return store.deliver(request, details, now_s)
 
     def _after(self, what, assignment, details, result):
@@ -198,6 +232,9 @@ class Dispatcher:
         elif what == "failed":
             self._log.warning("request %s cannot be started here: %s", request.id, details)
             self._release(assignment)
+        elif what == "returned":
+            self._log.warning("request %s cannot be started now: %s", request.id, details)
+            self._release(assignment)
         elif what == "delivered":
             if details:
                 self._log.warning("output of request %s: %s", request.id, details)
@@ -212,12 +249,22 @@ class Dispatcher:
             raise claimed
         self._want_claim = self._want_claim or len(claimed) == CLAIMS_PER_TURN
         for request in claimed:
+            if self._is_damaged(request):
+                continue
             try:
                 account = account_of(request, os.geteuid())
             except AccountRefused as error:
                 self._report("failed", Assignment(request, None), str(error))
                 continue
             self._take(Assignment(request, account))
+
+    def _is_damaged(self, request):
+        """Whether a request's record cannot be trusted; it then goes into the lost-and-found and is not touched."""
+        flaw = request.flaw()
+        if flaw:
+            self._log.error("request %s is damaged: %s; qmgr show lost_found", request.rid, flaw)
+            self._report("damaged", Assignment(request, None), flaw)
+        return bool(flaw)
 
     def _take(self, assignment):
         self._assignments[assignment.request.rid] = assignment
@@ -293,7 +340,13 @@ class Dispatcher:
             assignment.end(message[1])
             if message[1]["note"]:
                 self._log.warning("request %s: %s", assignment.request.id, message[1]["note"])
+            if message[1].get("background"):
+                self._keep(assignment, message[1]["background"])
             self._report("ended", assignment)
+        elif kind == "failed" and message[2:] == (True,):
+            # A full disk is no fault of the request: it stays queued until there is space.
+            self._claim_at = time.monotonic() + _FULL_PAUSE_S
+            self._report("returned", assignment, message[1])
         elif kind == "failed":
             self._report("failed", assignment, message[1])
         elif kind == "delivered":
@@ -303,6 +356,15 @@ class Dispatcher:
             # One that had ended before the order was read is recorded and delivered as ever.
             self._log.info("request %s is interrupted by the stop", assignment.request.id)
             self._release(assignment)
+
+    def _keep(self, assignment, pids):
+        """Its queue lets processes live on, and it has left some; another shepherd takes the slot."""
+        request = assignment.request
+        self._log.info(
+            "request %s of %s: %d processes live on in the background: %s",
+            request.id, request.user or request.uid, len(pids), " ".join(map(str, pids)),
+        )  # fmt: skip
+        self._pool.keep(assignment)
 
     def _lose(self, assignment):
         """Its shepherd has ended unasked."""
@@ -318,15 +380,32 @@ class Dispatcher:
 
     def _hear_database(self):
         pubsub = self._presence.pubsub
-        while message := pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
-            if message["channel"] != keys.CHANNEL_WAKE.encode():
-                self._presence.hear(message)
-            elif message["data"] == b"kill":
-                self._want_orders = True
-            elif message["data"] == b"queues":
-                self._want_queues = True
-            else:
-                self._want_claim = True
+        try:
+            while message := pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
+                if message["channel"] != keys.CHANNEL_WAKE.encode():
+                    self._presence.hear(message)
+                elif message["data"] == b"kill":
+                    self._want_orders = True
+                elif message["data"] == b"queues":
+                    self._want_queues = True
+                else:
+                    self._want_claim = True
+        except ConnectionLost as error:
+            self._hear_again(error)
+
+    def _hear_again(self, lost):
+        """The database was started again: what it said meanwhile nobody heard, so everything is looked at again."""
+        self._selector.unregister(self._heard_socket)
+        self._presence.unsubscribe()
+        self._store.wait_revived(lost, changes=False)
+        self._store.lasting(self._presence.subscribe, changes=False)
+        self._listen_to_database()
+        self._want_claim = self._want_orders = self._want_queues = True
+
+    def _listen_to_database(self):
+        # Kept here: redis-py forgets it where the connection is lost.
+        self._heard_socket = self._presence.pubsub.connection._sock
+        self._selector.register(self._heard_socket, selectors.EVENT_READ, self._hear_database)
 
     def _obey(self, orders):
         if isinstance(orders, JcqError):
@@ -342,7 +421,7 @@ class Dispatcher:
         elif assignment.stage == stages.WAITING:
             assignment.pending_signal = signum
         elif assignment.stage == stages.RUNNING:
-            self._tell(assignment, ("signal", signum))
+            self.suspender.signal(assignment, signum)
 
     # --- presence ----------------------------------------------------------------------------
 
@@ -350,16 +429,22 @@ class Dispatcher:
         if isinstance(result, JcqError):
             raise result
         self._next_beat = time.monotonic() + BEAT_EVERY_S
-        self._presence.heartbeat()
+        self._store.lasting(self._presence.heartbeat)
 
     def _refresh_queues(self):
         if self._want_queues:
             self._want_queues = False
-            self._presence.show_queues(batch_queues(self._store))
+            names = batch_queues(self._store)
+            self._store.lasting(partial(self._presence.show_queues, names))
 
     def _new_token(self):
         self._claims += 1
         return f"{self._store.epoch}-{os.getpid():x}-{self._claims:x}-"
+
+    def say_background(self, what):
+        """Log for each request that has left processes on purpose what becomes of them, as the end of a sentence."""
+        for request_id in self._pool.kept.values():
+            self._log.info("request %s: its background processes %s", request_id, what)
 
     # --- stopping ----------------------------------------------------------------------------
 
@@ -369,6 +454,7 @@ class Dispatcher:
         Args:
             grace_s: between SIGTERM and SIGKILL of a job.
         """
+        self.suspender.retire()
         self.run_once(0.0, claim=False)
         now_s = time.time()
         waiting = list(self._waiting)
@@ -385,8 +471,10 @@ class Dispatcher:
         for assignment in list(self._assignments.values()):
             if assignment.stage == stages.RUNNING:
                 self._tell(assignment, ("stop", grace_s))
+        self.say_background("end with the site")
+        self._pool.stop_kept(grace_s)
         deadline = time.monotonic() + grace_s + _DELIVERY_LIMIT_S
-        while self._assignments and time.monotonic() < deadline:
+        while (self._assignments or self._pool.kept) and time.monotonic() < deadline:
             self.run_once(min(1.0, deadline - time.monotonic()), claim=False)
         self._tidy.run_all()
         for assignment in self._assignments.values():

@@ -28,8 +28,11 @@ class Presence(BaseWorker):
     """
 
     def __init__(self, queues, connection, name, on_stop):
-        # rq lowers the socket time-out of the pool it is given; nothing here blocks on it.
+        options = connection.connection_pool.connection_kwargs
+        timeout_s = options.get("socket_timeout")
         super().__init__(queues, name=name, connection=connection, serializer="json", job_monitoring_interval=30)
+        # rq raises the socket time-out of the pool it is given, for its blocking reads; nothing here blocks.
+        options["socket_timeout"] = timeout_s
         self._on_stop = on_stop
 
     # --- what the loop calls -----------------------------------------------------------------

@@ -2,22 +2,27 @@
 
 Messages from the worker, each a tuple, one job at a time:
 
-    ("run", spec)       answered by ("begun", pid, start_ticks) and ("ended", result), or by ("failed", reason)
+    ("run", spec)       answered by ("begun", pid, start_ticks) and ("ended", result), or by ("failed", reason, full),
+                        where `full` says that there was no space for its output
     ("signal", signo)   to every process of the job
     ("stop", grace_s)   SIGTERM (and SIGCONT) to every process of the job, SIGKILL after the grace, then ("stopped",) in
                         the place of ("ended", ...), and no exit record. A job that had ended before is
                         reported as ended first. With no job it is ("stopped",) at once; a delivery is given up.
+                        After a job that left processes on purpose (`background` in the result) it is for those, and
+                        the shepherd ends with them; else it does so when they have ended by themselves.
     ("deliver", spec)   answered by ("delivered", note)
     ("quit",)           the shepherd ends. So it does, after it has killed everything, when the worker is gone.
 
 Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home, shell, argv, env, umask (int), script,
 env_file (path or ""), out, err (path, or "" for the file of out), rlimits [(resource, soft, hard)],
-exit_record (path), root (whether to change ids). Deliver spec: uid, gid, groups, home, umask, root,
+exit_record (path), root (whether to change ids), background (whether what outlives the script is left alone: nqsbg
+of its queue). Deliver spec: uid, gid, groups, home, umask, root,
 files [(spooled path, wanted absolute path, name for HOME)].
 
 Result: exit_code (128 + n for a signal), signal, started_s, ended_s (since 1970), cpu_s (of every process that was
 waited for), maxrss_kb (never below what the shepherd itself has, which the kernel counts in), stragglers (processes
-that outlived the script and were killed), note (what else its owner should know; usually empty).
+that outlived the script and were killed), background (pids of those that outlived it and live on; this shepherd takes
+no other job then), note (what else its owner should know; usually empty).
 """
 
 import os
@@ -72,9 +77,11 @@ class _Job:
     """What is known of the running job, and what is to be done to it."""
 
     __slots__ = (
+        "background",
         "cpu_s",
         "ended_s",
         "kill_at",
+        "left",
         "maxrss_kb",
         "outlived",
         "pause_s",
@@ -84,8 +91,12 @@ class _Job:
         "stragglers",
     )
 
-    def __init__(self, spawned):
+    def __init__(self, spawned, background):
         self.spawned = spawned
+        #: What outlives the script is left alone, unless the job was ordered to end.
+        self.background = background
+        #: Pids of what is left alone.
+        self.left = []
         #: Wait status of the script's process, once it has ended.
         self.status: int | None = None
         self.ended_s = 0.0
@@ -106,7 +117,7 @@ class _Job:
         if pid == self.spawned.pid:
             self.status = status
             self.ended_s = time.time()
-            if self.kill_at is None:
+            if self.kill_at is None and not self.background:
                 self.kill_at = 0.0
                 self.outlived = True
         elif self.outlived and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
@@ -134,6 +145,7 @@ class _Job:
             "cpu_s": round(self.cpu_s, 6),
             "maxrss_kb": self.maxrss_kb,
             "stragglers": self.stragglers,
+            "background": self.left,
             "note": self.spawned.note,
         }
 
@@ -155,7 +167,9 @@ class _Shepherd:
             while (message := messages.receive(self._sock)) is not None:
                 kind = message[0]
                 if kind == "run":
-                    self._run(message[1])
+                    if self._run(message[1]):
+                        self._keep()
+                        return
                 elif kind == "deliver":
                     self._deliver(message[1])
                 elif kind == "stop":
@@ -173,18 +187,19 @@ class _Shepherd:
     # --- a job
 
     def _run(self, spec):
+        """Run a job to its end; True where it left processes that live on."""
         self._fence.wait_young()
         try:
             spawned = spawn(spec, Owner(spec), self._limits, self._null_fd)
         except JobNotStarted as error:
-            self._tell("failed", str(error))
-            return
+            self._tell("failed", str(error), bool(error.fields.get("no_space")))
+            return False
         self._tell("begun", spawned.pid, int(process.stat_fields(spawned.pid)[19]))
-        job = _Job(spawned)
+        job = _Job(spawned, spec["background"])
         self._watch(job)
         if job.stopping:
             self._tell("stopped")
-            return
+            return False
         result = job.result()
         try:
             exit_record.write(spec["exit_record"], spec | result)
@@ -192,6 +207,26 @@ class _Shepherd:
             note = f"exit record {spec['exit_record']} not written: {error.strerror}"
             result["note"] = f"{result['note']}; {note}".lstrip("; ")
         self._tell("ended", result)
+        return bool(job.left)
+
+    def _keep(self):
+        """What a job left on purpose lives until it ends, or the worker tells this shepherd to end or is gone."""
+        grace_end: float | None = None
+        while process.reap() and (grace_end is None or time.monotonic() < grace_end):
+            wait_ms = None if grace_end is None else max(0.0, grace_end - time.monotonic()) * 1000 + 1
+            for fd, _ in self._poll.poll(wait_ms):
+                if fd == self._children_fd:
+                    os.read(fd, _SIGNALS_READ_BYTES)
+                    continue
+                message = messages.receive(self._sock)
+                if message is None or message[0] == "quit":
+                    return
+                if message[0] == "signal" and message[1] in (signal.SIGKILL, signal.SIGTERM):
+                    return  # it was meant for the request, all of it
+                if message[0] == "stop":
+                    grace_end = time.monotonic() + message[1]
+                    self._signal(signal.SIGTERM)
+                    self._signal(signal.SIGCONT)
 
     def _watch(self, job):
         """Wait until the job and everything it left has ended, and obey the worker meanwhile."""
@@ -207,6 +242,11 @@ class _Shepherd:
                 return
             if heard:
                 self._obey(job)
+            if job.status is not None and job.kill_at is None:
+                job.left = self._living() if job.background else []
+                if job.left:
+                    return
+                job.kill_at = 0.0
             if job.kill_at is not None and time.monotonic() >= job.kill_at:
                 self._signal(signal.SIGKILL)
 
@@ -217,6 +257,8 @@ class _Shepherd:
         kind = message[0]
         if kind == "signal" and message[1] != signal.SIGKILL:
             self._signal(message[1])
+            if message[1] == signal.SIGTERM:
+                job.background = False
         elif kind == "signal":
             job.kill_at = 0.0
         elif kind == "stop":
@@ -228,6 +270,11 @@ class _Shepherd:
             job.kill_at = grace_end if job.kill_at is None else min(job.kill_at, grace_end)
         else:
             raise ValueError(f"message {kind!r} while a job runs")
+
+    def _living(self):
+        """Pids of everything below this shepherd but zombies."""
+        states = [(pid, process.stat_fields(pid)) for pid in process.descendants(self._pid)]
+        return [pid for pid, fields in states if fields and fields[0] != b"Z"]
 
     def _signal(self, signum):
         process.signal_descendants(process.children(self._pid), signum)

@@ -4,6 +4,7 @@ Nothing of Python runs in the child, which is why a change of uid costs no more 
 """
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -79,7 +80,8 @@ def _open_outputs(spec, owner):
             for fd, made in zip(fds, _output_paths(spec), strict=False):
                 os.close(fd)
                 os.unlink(made)
-            raise JobNotStarted(reason=f"output file {path}: {error.strerror}") from None
+            no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise JobNotStarted(reason=f"output file {path}: {error.strerror}", no_space=no_space) from None
     return fds[0], fds[-1]
 
 

@@ -44,6 +44,7 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
         "rlimits": [(resource.RLIMIT_NOFILE, *files_limit)],
         "exit_record": run_file(site.output, request, "exit"),
         "root": as_root,
+        "background": request.background,
     }
 
 

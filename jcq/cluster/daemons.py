@@ -74,12 +74,13 @@ def environment(site, epoch):
     return found
 
 
-def start(name, launch):
+def start(name, launch, again=False):
     """Start one daemon.
 
     Args:
         name: one of `ORDER`.
         launch: the `Launch` of this run.
+        again: jcdbs has run in this epoch before; nothing is written then, for the disk may be full.
     Returns:
         A `Daemon`; one whose program cannot be executed ends with 127.
     Raises:
@@ -87,7 +88,8 @@ def start(name, launch):
     """
     site, epoch = launch.site, launch.epoch
     if name == JCDBS:
-        server.write_conf(site, epoch)
+        if not again:
+            server.write_conf(site, epoch)
         argv = server.argv(site, epoch, launch.server_path)
         return _spawn(name, launch, launch.server_path, argv, server.epoch_directory(site, epoch), announces=False)
     module = "jcq.nqsdaemon" if name == NQSDAEMON else "worker"

@@ -1,4 +1,4 @@
-"""The process that touches the disk for cjcpw: it writes the heartbeat and cjcpw's log, and may hang where cjcpw may not.
+"""The process that writes the heartbeat and cjcpw's log, and may hang with the disk, where cjcpw may not.
 
 It reads the owner record before each heartbeat; where that names another run, the site is lost. What
 it finds it leaves in the site's page. Killed with its parent. Source: design section 9.
@@ -11,9 +11,9 @@ import signal
 import time
 
 from jcq.cluster import heartbeat, owner
+from jcq.cluster.attendant import fork_attendant
 from jcq.errors import DatabaseUnusable, Fenced
 from jcq.journal import PipeHandler, append_lines
-from jcq.process import die_with_parent, set_comm
 from jcq.site_page import now_ns
 
 _READ_BYTES = 65536
@@ -42,13 +42,12 @@ class Heart:
         """Fork the child, or a new one where the old one has ended. Raises OSError."""
         self._forget()
         reader, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        parent = os.getpid()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self.pid = os.fork()
-        if self.pid == 0:
+
+        def serve():
             os.close(self._pipe)
-            _serve_and_exit(parent, self._site, self._page, self._run, self._beat_fd, reader, self._log)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return _Beating(self._site, self._page, self._run, self._beat_fd, reader, self._log).serve()
+
+        self.pid = fork_attendant("heart", self._site, serve)
         os.close(reader)
         self._pidfd = os.pidfd_open(self.pid)
         PipeHandler.put_into(self._log, self._pipe)
@@ -76,32 +75,6 @@ class Heart:
             if fd >= 0:
                 os.close(fd)
         self._pipe = self._pidfd = -1
-
-
-def _serve_and_exit(parent, site, page, run, beat_fd, log_fd, log):
-    """In the child: never return."""
-    code = 1
-    try:
-        die_with_parent(parent)
-        signal.set_wakeup_fd(-1)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # The group's signals are cjcpw's business: it still needs a heartbeat while it stops the site.
-            signal.signal(signum, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _entitle(site)
-        code = _Beating(site, page, run, beat_fd, log_fd, log).serve()
-    finally:
-        os._exit(code)
-
-
-def _entitle(site):
-    """Not to be taken for cjcpw by those who look for it with ps."""
-    set_comm("jcq-heart")
-    os.environ["SPT_NOENV"] = "1"
-    import setproctitle
-
-    setproctitle.setproctitle(f"NQS heart {site.name}")
 
 
 class _Beating:

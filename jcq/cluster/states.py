@@ -11,6 +11,8 @@ After s6-supervise: nothing else decides what cjcpw does next.
 STARTING = "starting"
 #: All daemons have announced readiness.
 UP = "up"
+#: jcdbs has ended over a full disk and is being started again in the same epoch; the other daemons wait for it.
+REVIVING = "reviving"
 #: nqsstop: daemons are being stopped, cjcpw stays.
 PAUSING = "pausing"
 #: Maintenance: cjcpw alone. For the cluster software this is a healthy site (manual 2.5.5).
@@ -22,7 +24,7 @@ STOPPING = "stopping"
 #: Nothing is left to do.
 ENDED = "ended"
 
-STATES = (STARTING, UP, PAUSING, PAUSED, RESUMING, STOPPING, ENDED)
+STATES = (STARTING, UP, REVIVING, PAUSING, PAUSED, RESUMING, STOPPING, ENDED)
 
 # --- events ----------------------------------------------------------------------------------
 
@@ -34,6 +36,10 @@ ALL_READY = "all ready"
 GONE = "gone"
 #: The last living daemon has ended.
 ALL_GONE = "all gone"
+#: jcdbs has ended for want of space, and the others live: the one exception to "one dies, all stop".
+DATABASE_FULL = "database full"
+#: It is time to start jcdbs once more.
+REVIVE = "time to revive"
 #: BOOT_TIMEOUT is over.
 START_LATE = "start late"
 #: STOP_TIMEOUT is over.
@@ -51,7 +57,7 @@ ASK_RESUME = "resume"
 
 #: What people and signals ask for, against what happens.
 ASKED = (ASK_STOP, ASK_PAUSE, ASK_RESUME)
-EVENTS = (READY, ALL_READY, GONE, ALL_GONE, START_LATE, STOP_LATE, LOST, HUNG, *ASKED)
+EVENTS = (READY, ALL_READY, GONE, ALL_GONE, DATABASE_FULL, REVIVE, START_LATE, STOP_LATE, LOST, HUNG, *ASKED)
 
 # --- the table -------------------------------------------------------------------------------
 
@@ -68,6 +74,8 @@ TABLE = {
         ALL_READY: ("announce", UP),
         GONE: ("fail", ENDED),
         ALL_GONE: ("fail", ENDED),
+        DATABASE_FULL: ("fail", ENDED),
+        REVIVE: _stay(STARTING),
         START_LATE: ("fail_late", ENDED),
         STOP_LATE: _stay(STARTING),
         LOST: ("fence", ENDED),
@@ -81,6 +89,8 @@ TABLE = {
         ALL_READY: _stay(UP),
         GONE: ("fail", ENDED),
         ALL_GONE: ("fail", ENDED),
+        DATABASE_FULL: ("revive", REVIVING),
+        REVIVE: _stay(UP),
         START_LATE: _stay(UP),
         STOP_LATE: _stay(UP),
         LOST: ("fence", ENDED),
@@ -89,11 +99,28 @@ TABLE = {
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("agree", UP),
     },
+    REVIVING: {
+        READY: ("revived", UP),
+        ALL_READY: _stay(REVIVING),
+        GONE: ("fail", ENDED),
+        ALL_GONE: ("fail", ENDED),
+        DATABASE_FULL: ("revive_later", REVIVING),
+        REVIVE: ("revive", REVIVING),
+        START_LATE: ("fail_late", ENDED),
+        STOP_LATE: _stay(REVIVING),
+        LOST: ("fence", ENDED),
+        HUNG: _stay(REVIVING),
+        ASK_STOP: ("begin_stop", STOPPING),
+        ASK_PAUSE: ("begin_pause", PAUSING),
+        ASK_RESUME: ("agree", REVIVING),
+    },
     PAUSING: {
         READY: _stay(PAUSING),
         ALL_READY: _stay(PAUSING),
         GONE: ("stop_next", PAUSING),
         ALL_GONE: ("rest", PAUSED),
+        DATABASE_FULL: ("stop_next", PAUSING),
+        REVIVE: _stay(PAUSING),
         START_LATE: _stay(PAUSING),
         STOP_LATE: ("rest_by_force", PAUSED),
         LOST: ("fence", ENDED),
@@ -107,6 +134,8 @@ TABLE = {
         ALL_READY: _stay(PAUSED),
         GONE: _stay(PAUSED),
         ALL_GONE: _stay(PAUSED),
+        DATABASE_FULL: _stay(PAUSED),
+        REVIVE: _stay(PAUSED),
         START_LATE: _stay(PAUSED),
         STOP_LATE: _stay(PAUSED),
         LOST: ("fence", ENDED),
@@ -120,6 +149,8 @@ TABLE = {
         ALL_READY: ("announce", UP),
         GONE: ("fall_back", PAUSED),
         ALL_GONE: ("fall_back", PAUSED),
+        DATABASE_FULL: ("fall_back", PAUSED),
+        REVIVE: _stay(RESUMING),
         START_LATE: ("fall_back_late", PAUSED),
         STOP_LATE: _stay(RESUMING),
         LOST: ("fence", ENDED),
@@ -133,6 +164,8 @@ TABLE = {
         ALL_READY: _stay(STOPPING),
         GONE: ("stop_next", STOPPING),
         ALL_GONE: ("end", ENDED),
+        DATABASE_FULL: ("stop_next", STOPPING),
+        REVIVE: _stay(STOPPING),
         START_LATE: _stay(STOPPING),
         STOP_LATE: ("end_by_force", ENDED),
         LOST: ("fence", ENDED),

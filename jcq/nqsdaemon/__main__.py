@@ -5,21 +5,24 @@ import sys
 
 import setproctitle
 
+from jcq import crash_points
 from jcq.config import read_daemon_conf
 from jcq.daemon_process import (
     StopSignal,
     announce_ready,
     daemon_options,
     keep_locks_from_children,
+    last_words,
     raise_descriptor_limit,
 )
 from jcq.errors import JcqError
 from jcq.identity import read_identity
-from jcq.jcdbs import keys, server
+from jcq.jcdbs import server
+from jcq.jcdbs.revival import Revival, Room
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.journal import open_log
 from jcq.node import node_id
-from jcq.nqsdaemon.daemon import Daemon, listen
+from jcq.nqsdaemon.daemon import Daemon, listen, subscribed
 from jcq.nqsdaemon.desk import Desk
 from jcq.nqsdaemon.port import open_port
 from jcq.nqsdaemon.recovery import recover
@@ -50,33 +53,39 @@ def main(argv=None):
     except (JcqError, ConnectionLost, OSError) as error:
         if log is not None:
             log.error("nqsdaemon ends: %s", error)
-        sys.stderr.write(f"nqsdaemon: {error}\n")
+        last_words(f"nqsdaemon: {error}")
         return getattr(error, "exit_code", 1)
 
 
 def _serve(options, site, identity, conf, log):
+    crash_points.arm(options.root)
     raise_descriptor_limit()
     # Before anything is changed: where the port is taken the site does not start.
     port = open_port(identity, conf, options.root, log)
     store = server.open_store(site, options.epoch)
     desk = Desk(store, site, identity, conf, Spool(site, os.geteuid() == 0), log, seq=0)
     counts = recover(desk, node_id(options.root, conf.node_id))
-    desk.seq = store.run(store.site()).seq
-    pubsub = store.connection.pubsub()
-    pubsub.subscribe(keys.CHANNEL_DONE)
-    pubsub.get_message(timeout=5)
     stop = StopSignal()
-    daemon = Daemon(desk, _bind(site.api_socket), pubsub, stop, Fence(SitePage.open(options.page_fd)), port)
+    page = SitePage.open(options.page_fd)
+    fence, desk.room = Fence(page), Room(page)
+    daemon = Daemon(desk, _bind(site.api_socket), subscribed(store), stop, fence, port)
+    store.revive = Revival(site, options.epoch, desk.room, fence, stop, log)
     log.info(
         "nqsdaemon of site %s, epoch %d, is ready; recovered: %s", identity.name, options.epoch, counts or "nothing"
     )
     announce_ready(options.ready_fd)
+    mine = os.stat(site.api_socket).st_ino
     try:
         while not stop.requested:
             daemon.run_once()
     finally:
         daemon.close()
-        os.unlink(site.api_socket)
+    try:
+        # On a shared disk it may be the socket of a run that replaced this one.
+        if os.stat(site.api_socket).st_ino == mine:
+            os.unlink(site.api_socket)
+    except FileNotFoundError:
+        pass
     log.info("nqsdaemon of site %s, epoch %d, ends on request", identity.name, options.epoch)
     return 0
 

@@ -5,6 +5,7 @@ that can go on is advanced to its next wish; all wishes go to the database toget
 of the spool, so that many submissions share one write to the disk (design section 6).
 """
 
+import errno
 import selectors
 import socket
 import time
@@ -14,8 +15,9 @@ from itertools import chain
 
 from jcq.errors import BadFrame, Fenced, JcqError, StaleEpoch
 from jcq.jcdbs import keys
-from jcq.jcdbs.sending import Op
+from jcq.jcdbs.sending import ConnectionLost, Op
 from jcq.model import lifecycle
+from jcq.nqsdaemon.audit import PAUSE_S, Audit
 from jcq.nqsdaemon.call import Reply, encode_reply, log_refusal, parse_call, refusal
 from jcq.nqsdaemon.connection import Connection
 from jcq.nqsdaemon.desk import Ended
@@ -31,6 +33,9 @@ _ACCEPTS_PER_TURN = 64
 _TASKS_PER_TURN = 256
 _IDLE_LIMIT_S = 10.0
 _RETIRE_EVERY_S = 60.0
+#: While nothing can be written: how soon to look whether it can.
+_BARE_LIMIT_S = 0.25
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Task:
@@ -62,10 +67,9 @@ class Daemon:
         self.desk = desk
         self._fence = fence
         self._listener = listener
-        self._pubsub = pubsub
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(pubsub.connection._sock, selectors.EVENT_READ, self._hear)
+        self._listen_to(pubsub)
         self._selector.register(stop, selectors.EVENT_READ, lambda _events: stop.drain())
         self._doorkeeper = Doorkeeper(port, self._selector, desk.log)
         self._clients = set()
@@ -73,6 +77,7 @@ class Daemon:
         self._waiters = {}
         self._next_due_s = 0.0
         self._next_retire = time.monotonic()
+        self._audit = Audit(desk)
 
     # --- one turn ----------------------------------------------------------------------------
 
@@ -99,6 +104,10 @@ class Daemon:
         self._selector.close()
 
     def _patience(self, limit_s):
+        if self.desk.room.bare:
+            return min(limit_s, _BARE_LIMIT_S)
+        if not self._audit.done:
+            limit_s = min(limit_s, PAUSE_S)
         if self._next_due_s:
             limit_s = min(limit_s, max(0.0, self._next_due_s - self.desk.now()))
         limit_s = min(limit_s, self._doorkeeper.patience_s())
@@ -219,15 +228,39 @@ class Daemon:
             self._step(task)
             if task.wish is not None:
                 wishing.append(task)
+        if not self._sync_spool():
+            wishing = self._turn_away(wishing)
         if not wishing:
             return
-        self.desk.spool.sync()
-        now_s = self.desk.now()
         wanted = [_ops_of(task.wish, self.desk) for task in wishing]
-        results = iter(self.desk.store.run_many([*chain.from_iterable(wanted), self.desk.store.due(now_s)]))
+        # What waits for its time is queued with them, unless that would end jcdbs over a full disk.
+        due = [] if self.desk.room.bare else [self.desk.store.due(self.desk.now())]
+        results = iter(self.desk.store.run_many([*chain.from_iterable(wanted), *due]))
         for task, ops in zip(wishing, wanted, strict=True):
             self._feed(task, [next(results) for _ in ops])
-        self._note_due(next(results))
+        for result in results:
+            self._note_due(result)
+
+    def _sync_spool(self):
+        """Whether something may be written to the site database: the spool is on disk, and the disk has room."""
+        try:
+            self.desk.spool.sync()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return False
+        return not self.desk.room.bare
+
+    def _turn_away(self, wishing):
+        """Refuse those who would write to a disk that has no room at all; returns the others."""
+        others = []
+        for task in wishing:
+            if any(op.changes for op in _ops_of(task.wish, self.desk)):
+                task.feed = self.desk.disk_short("nothing is changed")
+                self._ready.append(task)
+            else:
+                others.append(task)
+        return others
 
     def _step(self, task):
         task.wish = None
@@ -275,9 +308,28 @@ class Daemon:
 
     def _hear(self, _events):
         """A request has ended, says the database: whoever waits for it looks again."""
-        while message := self._pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
-            if message["channel"] == keys.CHANNEL_DONE.encode():
-                self._look_again(message["data"].decode())
+        try:
+            while message := self._pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
+                if message["channel"] == keys.CHANNEL_DONE.encode():
+                    self._look_again(message["data"].decode())
+        except ConnectionLost as error:
+            self._hear_again(error)
+
+    def _hear_again(self, lost):
+        """The database was started again: what it said meanwhile nobody heard, so everyone who waits looks again."""
+        store = self.desk.store
+        self._selector.unregister(self._heard_socket)
+        self._pubsub.close()
+        store.wait_revived(lost, changes=False)
+        self._listen_to(store.lasting(partial(subscribed, store), changes=False))
+        for rid in list(self._waiters):
+            self._look_again(rid)
+
+    def _listen_to(self, pubsub):
+        self._pubsub = pubsub
+        # Kept here: redis-py forgets it where the connection is lost.
+        self._heard_socket = pubsub.connection._sock
+        self._selector.register(self._heard_socket, selectors.EVENT_READ, self._hear)
 
     def _look_again(self, rid):
         waiting = self._waiters.pop(rid, ())
@@ -290,6 +342,8 @@ class Daemon:
     def _keep_time(self):
         self._doorkeeper.keep_time()
         store, now_s = self.desk.store, self.desk.now()
+        if self.desk.room.bare:
+            return
         if self._next_due_s and now_s >= self._next_due_s:
             self._note_due(store.run(store.due(now_s)))
         if time.monotonic() >= self._next_retire:
@@ -297,11 +351,22 @@ class Daemon:
             gone = store.run(store.retire(now_s - self.desk.conf.retention_s, now_s))
             self.desk.spool.forget(gone)
             self._note_due(store.run(store.due(now_s)))
+            self._audit.tell()
+        if not self._ready and not self._audit.done:
+            self._audit.step()
 
     def _note_due(self, result):
         if isinstance(result, JcqError):
             raise result
         self._next_due_s = result[1] or 0.0
+
+
+def subscribed(store):
+    """A PubSub that hears of every request's end."""
+    pubsub = store.connection.pubsub()
+    pubsub.subscribe(keys.CHANNEL_DONE)
+    pubsub.get_message(timeout=5)
+    return pubsub
 
 
 def _ops_of(wish, desk):

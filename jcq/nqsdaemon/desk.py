@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import Logger
 
 from jcq.config import DaemonConf
+from jcq.errors import DiskShort
 from jcq.identity import SiteIdentity
+from jcq.jcdbs.revival import Room
 from jcq.jcdbs.store import Store
 from jcq.nqsdaemon.spool import Spool
 from jcq.site import Site
@@ -34,6 +36,8 @@ class Desk:
     seq: int
     #: Seconds since 1970.
     now: Callable[[], float] = time.time
+    #: What room the disk has.
+    room: Room = field(default_factory=Room)
 
     def next_seq(self):
         """A new sequence number."""
@@ -44,6 +48,16 @@ class Desk:
         """A submission was refused: its number is given out again if no later one has been."""
         if self.seq == seq:
             self.seq -= 1
+
+    def disk_short(self, what):
+        """The DiskShort that says why something is not done; `what`: `nothing is submitted`, say."""
+        free_mib = self.free_bytes() >> 20
+        return DiskShort(what=what, site=self.identity.name, free_mib=free_mib, path=self.site.database)
+
+    def free_bytes(self):
+        """What the disk of the site database has free now."""
+        found = os.statvfs(self.site.database)
+        return found.f_bavail * found.f_frsize
 
     def ended(self, rid):
         """Wait for the end of a request: `request = yield desk.ended(rid)`; None where it is unknown."""

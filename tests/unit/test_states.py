@@ -7,11 +7,12 @@ from jcq.cluster.cjcpw import Supervisor
 
 STAY = "-"
 
-#: event: one cell for STARTING, UP, PAUSING, PAUSED, RESUMING, STOPPING, ENDED.
+#: event: one cell for STARTING, UP, REVIVING, PAUSING, PAUSED, RESUMING, STOPPING, ENDED.
 EXPECTED = {
     "ready": (
         "start_next > starting",
         STAY,
+        "revived > up",
         STAY,
         STAY,
         "start_next > resuming",
@@ -23,11 +24,13 @@ EXPECTED = {
         STAY,
         STAY,
         STAY,
+        STAY,
         "announce > up",
         STAY,
         STAY,
     ),
     "gone": (
+        "fail > ended",
         "fail > ended",
         "fail > ended",
         "stop_next > pausing",
@@ -39,15 +42,28 @@ EXPECTED = {
     "all gone": (
         "fail > ended",
         "fail > ended",
+        "fail > ended",
         "rest > paused",
         STAY,
         "fall_back > paused",
         "end > ended",
         STAY,
     ),
+    "database full": (
+        "fail > ended",
+        "revive > reviving",
+        "revive_later > reviving",
+        "stop_next > pausing",
+        STAY,
+        "fall_back > paused",
+        "stop_next > stopping",
+        STAY,
+    ),
+    "time to revive": (STAY, STAY, "revive > reviving", *[STAY] * 5),
     "start late": (
         "fail_late > ended",
         STAY,
+        "fail_late > ended",
         STAY,
         STAY,
         "fall_back_late > paused",
@@ -57,15 +73,17 @@ EXPECTED = {
     "stop late": (
         STAY,
         STAY,
+        STAY,
         "rest_by_force > paused",
         STAY,
         STAY,
         "end_by_force > ended",
         STAY,
     ),
-    "lost": (*["fence > ended"] * 6, STAY),
-    "hung": (STAY, "fail_hung > ended", *[STAY] * 5),
+    "lost": (*["fence > ended"] * 7, STAY),
+    "hung": (STAY, "fail_hung > ended", *[STAY] * 6),
     "stop": (
+        "begin_stop > stopping",
         "begin_stop > stopping",
         "begin_stop > stopping",
         "agree > stopping",
@@ -77,6 +95,7 @@ EXPECTED = {
     "pause": (
         "begin_pause > pausing",
         "begin_pause > pausing",
+        "begin_pause > pausing",
         "wait_along > pausing",
         "agree > paused",
         "begin_pause > pausing",
@@ -86,6 +105,7 @@ EXPECTED = {
     "resume": (
         "wait_along > starting",
         "agree > up",
+        "agree > reviving",
         "refuse > pausing",
         "begin_resume > resuming",
         "wait_along > resuming",
@@ -130,6 +150,6 @@ def test_a_stop_is_accepted_in_every_state_that_lasts():
 
 
 def test_a_daemons_death_is_never_passed_over_while_daemons_should_live():
-    for state in (states.STARTING, states.UP, states.RESUMING):
+    for state in (states.STARTING, states.UP, states.REVIVING, states.RESUMING):
         for event in (states.GONE, states.ALL_GONE):
             assert states.TABLE[state][event][0] in ("fail", "fall_back")

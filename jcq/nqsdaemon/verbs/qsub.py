@@ -22,6 +22,8 @@ from jcq.site import short_name
 #: What the job sees as QSUB_HOME and so on; a longer value is left out.
 _KEPT_VARIABLES = ("HOME", "LOGNAME", "MAIL", "PATH", "SHELL", "TZ")
 _VARIABLE_BYTES_MAX = 4096
+#: With less free than this it is the site's disk that is full.
+_SHORT_BYTES = 1024 * 1024
 
 
 def handle(call, desk):
@@ -30,9 +32,11 @@ def handle(call, desk):
     Returns (as a generator):
         Reply: `Request 12.site submitted to queue: batch.`, which is said when the request is on disk.
     Raises:
-        JcqError: it was refused, and nothing is left of it.
+        JcqError: it was refused, and nothing is left of it. DiskShort: so is every submission now.
     """
     gid = _served(call, desk)
+    if desk.room.short:
+        raise desk.disk_short("nothing is submitted")
     if not call.script:
         raise UsageError(reason="the script is empty; nothing was submitted")
     values, _ = effective(QSUB, call.args, call.script)
@@ -53,6 +57,8 @@ def handle(call, desk):
         desk.spool.write_script(request.rid, request.uid, request.gid, call.script, environment)
     except OSError as error:
         desk.return_seq(request.seq)
+        if desk.room.short or desk.free_bytes() < _SHORT_BYTES:
+            raise desk.disk_short("nothing is submitted") from None
         raise NotServed(reason=f"the site cannot store the script: {error.strerror}") from None
     try:
         queue, _ = yield desk.store.submit(request, desk.now(), token=request.rid)
