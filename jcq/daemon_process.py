@@ -1,6 +1,7 @@
 """What nqsdaemon and the worker have in common as processes: options, locks, descriptors, readiness, stop signals."""
 
 import argparse
+import contextlib
 import os
 import resource
 import signal
@@ -44,6 +45,12 @@ def announce_ready(fd):
     """Tell whoever started us, on the descriptor it gave."""
     os.write(fd, b"ready\n")
     os.close(fd)
+
+
+def last_words(text):
+    """A line to standard error, which is a file on the site's disk; that it is full changes no exit code."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode(errors="surrogateescape"))
 
 
 class StopSignal:

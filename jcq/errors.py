@@ -74,6 +74,17 @@ class DatabaseUnusable(JcqError):
     exit_code = 5
 
 
+class NoSuchEpoch(UsageError):
+    """site {site} has no epoch {wanted} to start from; there are: {found}"""
+
+
+class DatabaseEmpty(JcqError):
+    """the site database is empty, though this site was made: this server has not read its data, or it is lost"""
+
+    exit_code = 5
+    code = "EMPTY"
+
+
 class ServerUnusable(JcqError):
     """the database server {path} cannot be used: {reason}; set jcdbs_server= in daemon.conf to another"""
 
@@ -87,11 +98,17 @@ class Fenced(JcqError):
 
 
 class OwnerNotNamed(UsageError):
-    """--force needs the name of the owner that is to be replaced; the record of site {site} names {host}, not {given}"""
+    """--force needs the name of the owner to be replaced; the record of site {site} names {host}, not {given}"""
 
 
 class DetachedFailed(JcqError):
     """{reason}"""
+
+
+class OutputSpoolUnusable(JcqError):
+    """output_spool={path} of daemon.conf cannot be used: {reason}"""
+
+    exit_code = 5
 
 
 class StartTimeout(JcqError):
@@ -207,7 +224,7 @@ class KeeperFailed(JcqError):
 
 
 class KeeperStays(JcqError):
-    """nqsportkpr[{pid}] does not end within {limit_s} s; kill it"""
+    """SIGKILL does not end nqsportkpr[{pid}]"""
 
 
 class StopIncomplete(JcqError):
@@ -241,6 +258,12 @@ class StaleEpoch(JcqError):
 
     exit_code = 6
     code = "STALE"
+
+
+class RecordDamaged(JcqError):
+    """the record of {detail} in the site database is damaged"""
+
+    exit_code = 5
 
 
 class NoSuchQueue(JcqError):
@@ -344,7 +367,7 @@ class DatabaseLost(JcqError):
 
 
 class DiskShort(JcqError):
-    """{what} while the disk of site {site} is short of space: {free_mib} MiB free in {path}; free some, and try again"""
+    """{what} while the disk of site {site} is short of space, {free_mib} MiB free in {path}; free some and try again"""
 
 
 class LostClaim(JcqError):

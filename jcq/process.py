@@ -209,6 +209,14 @@ def kill_descendants(limit_s, on_exit=None, spared=()):
     return []
 
 
+def be_silent(*fds):
+    """Put /dev/null in the place of standard descriptors: whoever reads from a pipe there waits for its end."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in fds:
+        os.dup2(null, fd)
+    os.close(null)
+
+
 def run_apart(function):
     """Run `function()` in a child that nobody waits for; what it raises is lost. The caller reaps its children."""
     parent = os.getpid()
@@ -217,6 +225,7 @@ def run_apart(function):
         try:
             die_with_parent(parent)
             set_comm("jcq-apart")
+            be_silent(0, 1, 2)
             function()
         finally:
             os._exit(0)

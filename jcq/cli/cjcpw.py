@@ -28,11 +28,12 @@ Exit codes:
 @click.command("cjcpw", context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.option("-c", "detached", is_flag=True, help="Start the site and end; an nqsdaemon on top watches it.")
 @click.option("--force", metavar="HOST", default="", help="Take over from HOST, whose run is frozen and fenced.")
+@click.option("--from-epoch", "source", metavar="N", type=click.IntRange(1), help="Start from the copy in database/eN.")
 @click.option("-stop", "stopping", is_flag=True, help="Stop SITE on this node; end when its last process is gone.")
 @click.argument("site")
 @click.argument("database_path", metavar="[DBPATH]", required=False)
 @click.pass_obj
-def cjcpw(root, detached, force, stopping, site, database_path):
+def cjcpw(root, detached, force, source, stopping, site, database_path):
     """Start SITE, whose database is in DBPATH, and watch it until it is stopped.
 
     cjcpw stays in the foreground. If a daemon dies it kills the others and every job, and ends with 1,
@@ -40,16 +41,20 @@ def cjcpw(root, detached, force, stopping, site, database_path):
 
     While another node owns the database, or may own it, cjcpw ends with 3 and names that owner. If that
     node is frozen and still holds the locks, fence it first, and then name its host with --force.
+
+    Each start works on a copy of the data of the one before. Where the newest is damaged, cjcpw ends with 5
+    and says which older copies there are; --from-epoch goes back to one. What was submitted or ended since
+    then is not in it.
     """
     root = root_directory(os.environ, root)
     if stopping:
-        if database_path is not None or detached or force:
+        if database_path is not None or detached or force or source is not None:
             raise UsageError(reason="-stop takes SITE only; see cjcpw --help")
         stop_site(site, root)
     elif database_path is None:
         raise UsageError(reason=f"DBPATH is missing: cjcpw {site} DBPATH; see cjcpw --help")
     else:
-        start(site, database_path, root, monitored=not detached, warn=_warn, force=force)
+        start(site, database_path, root, monitored=not detached, warn=_warn, force=force, source=source)
 
 
 def stop_site(name, root):

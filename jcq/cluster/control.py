@@ -106,9 +106,10 @@ class Askers:
         self._listener = listen(site)
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
-    def close(self):
-        """Hang up on everyone and remove the socket's name."""
-        remove(self._site)
+    def close(self, unlink=True):
+        """Hang up on everyone, and remove the socket's name, unless its disk may hang or be another owner's."""
+        if unlink:
+            remove(self._site)
         self._selector.unregister(self._listener)
         self._listener.close()
         for connection in list(self._hearing):

@@ -7,8 +7,11 @@ import os
 import signal
 
 from jcq.errors import DetachedFailed, JcqError
+from jcq.process import be_silent
 
 _UP = b"up"
+#: What a pipe takes in one piece.
+_MESSAGE_BYTES_MAX = 4096
 
 
 def run_detached(function):
@@ -26,8 +29,9 @@ def run_detached(function):
         os.close(reader)
         _run_and_exit(function, writer)
     os.close(writer)
-    with open(reader, "rb") as told:
-        said = told.read()
+    # One message, written in one piece. Not to the end: what the child forks keeps the pipe open.
+    said = os.read(reader, _MESSAGE_BYTES_MAX)
+    os.close(reader)
     if said == _UP:
         return
     _, status = os.waitpid(pid, 0)
@@ -41,7 +45,7 @@ def _run_and_exit(function, writer):
     """In the child: never return."""
 
     def announce():
-        _be_silent(2)
+        be_silent(2)
         os.write(writer, _UP)
         os.close(writer)
 
@@ -49,22 +53,15 @@ def _run_and_exit(function, writer):
     try:
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        _be_silent(0, 1)
+        be_silent(0, 1)
         function(announce)
         code = 0
     except Exception as error:
         code = getattr(error, "exit_code", 1)
         words = str(error) if isinstance(error, JcqError | OSError) else f"internal error: {error!r}"
         try:
-            os.write(writer, f"{code} {words}".encode())
+            os.write(writer, f"{code} {words}".encode()[:_MESSAGE_BYTES_MAX])
         except OSError:
             pass  # it was up before; its log says what happened
     finally:
         os._exit(code)
-
-
-def _be_silent(*fds):
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in fds:
-        os.dup2(null, fd)
-    os.close(null)

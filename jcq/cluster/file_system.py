@@ -35,7 +35,9 @@ class FileSystem:
         if self.kind not in _SHARED:
             return f"locks on {self.kind or 'an unknown file system'} cannot be trusted across nodes"
         spoilt = sorted(self.options & set(_SHARED[self.kind]))
-        return f"{self.kind} is mounted with {', '.join(spoilt)}, so its locks do not reach other nodes" if spoilt else ""
+        return (
+            f"{self.kind} is mounted with {', '.join(spoilt)}, so its locks do not reach other nodes" if spoilt else ""
+        )
 
     @property
     def lock_wait_s(self):

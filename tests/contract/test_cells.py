@@ -167,6 +167,7 @@ ATTEMPTS = [
     ("recover", _recover("recorded"), "batch", {RUNNING: EXITING, EXITING: EXITING}),
     ("recover", _recover("redo"), "batch", {ROUTING: WAITING, DEPARTING: WAITING}),
     ("retire", _retire, "batch", {DONE: NOWHERE}),
+    ("lose", _on("lose", "why"), "batch", dict.fromkeys(lifecycle.STATES, NOWHERE)),
 ]
 #: Repeated reports of the same claim: allowed because they change nothing; the table has no row for them.
 REPEATED = {("finish", EXITING), ("deliver", DONE)}
@@ -213,7 +214,7 @@ def test_cell(backend, event, attempt, queue, follow, state):
         if (event, state) in REPEATED:
             assert cell.stands(RID) == before
         return
-    if event in ("due", "route", "retry", "reject", "dispatch", "retire"):
+    if event in ("due", "route", "retry", "reject", "dispatch", "retire", "lose"):
         attempt(cell)
     else:
         with pytest.raises((BadValue, LostClaim, NoSuchRequest, WrongState)):

@@ -28,6 +28,19 @@ def test_a_claim_makes_it_running_with_attempt_epoch_node_and_token(bench):
     assert bench.claim() == []
 
 
+def test_a_claim_tells_whether_what_outlives_the_script_lives_on(bench):
+    bench.worker()
+    bench.set("batch", "background", True)
+    rid = bench.submit()
+    (claimed,) = bench.claim()
+    assert claimed.background
+    assert bench.get(rid).background
+    bench.run(bench.store.bounce(claimed, "not here", WORKER, NOW_S, target=QUEUED))
+    bench.set("batch", "background", False)
+    (again,) = bench.claim()
+    assert (again.attempt, again.background) == (2, False)
+
+
 def test_a_claim_takes_at_most_so_many_and_tokens_differ(bench):
     bench.set("batch", "run_limit", 10)
     bench.worker()
@@ -111,8 +124,8 @@ def test_orders_to_kill_reach_the_worker_once(bench):
     rid = bench.submit()
     bench.claim()
     bench.run(bench.store.kill(rid, ALICE, 15, NOW_S))
-    assert bench.run(bench.store.take_orders(NOW_S)) == {rid: 15}
-    assert bench.run(bench.store.take_orders(NOW_S)) == {}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: 15}
+    assert bench.run(bench.store.take_orders("o2", NOW_S)) == {}
 
 
 def test_a_kill_is_not_softened_by_a_later_signal(bench):
@@ -121,7 +134,7 @@ def test_a_kill_is_not_softened_by_a_later_signal(bench):
     bench.claim()
     for signum in (15, 9, 1):
         bench.run(bench.store.kill(rid, ALICE, signum, NOW_S))
-    assert bench.run(bench.store.take_orders(NOW_S)) == {rid: 9}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: 9}
 
 
 def test_an_order_dies_with_its_request(bench):
@@ -130,7 +143,7 @@ def test_an_order_dies_with_its_request(bench):
     (claimed,) = bench.claim()
     bench.run(bench.store.kill(rid, ALICE, 15, NOW_S))
     bench.finish(claimed)
-    assert bench.run(bench.store.take_orders(NOW_S)) == {}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {}
 
 
 # --- what others hear ------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def test_what_is_not_there_is_told_apart(bench):
     found = bench.run(bench.store.requests([rid, "200-9"]))
     assert found[0].rid == rid
     assert found[1] is None
-    assert bench.run(bench.store.exist([rid, "200-9"])) == [True, False]
+    assert bench.run(bench.store.known([rid, "200-9"])) == [True, False]
     with pytest.raises(NoSuchRequest):
         bench.get("200-9")
 

@@ -40,7 +40,7 @@ def test_a_new_site_has_the_default_queues(bench):
 
 
 def test_every_attribute_comes_back(bench):
-    queue = Queue("night", BATCH, 63, False, True, 7, (), True, PURGE)
+    queue = Queue("night", BATCH, 63, False, True, 7, (), True, PURGE, True)
     bench.run(bench.store.create_queue(queue))
     assert bench.run(bench.store.queue("night")) == queue
 
@@ -54,6 +54,7 @@ def test_every_attribute_comes_back(bench):
         ("started", False),
         ("pipeonly", True),
         ("restart", PURGE),
+        ("background", True),
     ],
 )
 def test_one_attribute_changes_and_no_other(bench, field, value):
@@ -72,6 +73,7 @@ def test_what_a_queue_cannot_have_or_be_is_refused(bench):
     refused(bench, NoSuchQueue, store.delete_queue("nosuch"))
     refused(bench, BadValue, store.set_queue("guilb_def", "run_limit", 1, NOW_S))
     refused(bench, BadValue, store.set_queue("guilb_def", "restart", PURGE, NOW_S))
+    refused(bench, BadValue, store.set_queue("guilb_def", "background", True, NOW_S))
     refused(bench, BadValue, store.set_queue("batch", "destinations", ("batch",), NOW_S))
     refused(bench, NoSuchQueue, store.set_queue("guilb_def", "destinations", ("nosuch",), NOW_S))
 

@@ -56,7 +56,7 @@ def test_rerun_and_keep_queue_it_again_in_its_old_place(bench, interrupted, deci
     assert (request.attempt, request.pid, request.started_s, request.reason) == (1, 0, 0.0, "why")
     assert bench.run(bench.store.queue("batch")).started == (decision == "rerun")
     bench.worker()
-    assert bench.run(bench.store.take_orders(NOW_S)) == {}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {}
     if decision == "keep":
         assert bench.claim() == []
         bench.set("batch", "started", True)

@@ -36,7 +36,7 @@ def test_a_newer_schema_is_refused_and_left_alone(bench):
 def test_lua_uses_the_keys_that_python_names(bench):
     """Every name below `jcq:` that stands in a script is one of `jcq.jcdbs.keys`."""
     known = {value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
-    known |= {keys.queue(""), keys.request(""), keys.promoted(""), keys.members("", "")[:-1]}
+    known |= {keys.queue(""), keys.request(""), keys.promoted(""), keys.members("", "")[:-1], keys.lost("")}
     spelled = {name for _, text in scripts.load().values() for name in re.findall(r"'(jcq:[a-z:]*)'", text)}
     assert spelled == {name for name in known if name.startswith("jcq:")}
 

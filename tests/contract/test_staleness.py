@@ -20,6 +20,7 @@ def changing(store, request):
         "beat": store.beat(WORKER, TTL_S, NOW_S),
         "begin": store.begin(request, 1, 1, NOW_S),
         "bounce": store.bounce(request, "why", WORKER, NOW_S),
+        "check": store.check([request.rid], NOW_S),
         "claim": store.claim(WORKER, 9, "x", NODE, TTL_S, NOW_S),
         "create_queue": store.create_queue(Queue("new")),
         "delete": store.delete(request.rid, OPERATOR, NOW_S),
@@ -31,6 +32,7 @@ def changing(store, request):
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),
         "hold": store.hold(request.rid, "why", OPERATOR, NOW_S),
         "kill": store.kill(request.rid, OPERATOR, 9, NOW_S),
+        "lose": store.lose(request.rid, "why", NOW_S),
         "recover": store.recover(request.rid, "rerun", "why", NOW_S),
         "register_worker": store.register_worker("other", TEMPLATE, NOW_S),
         "release": store.release(request.rid, OPERATOR, NOW_S),
@@ -39,12 +41,12 @@ def changing(store, request):
         "set_param": store.set_param("run_limit", 1, NOW_S),
         "set_queue": store.set_queue("batch", "priority", 1, NOW_S),
         "submit": store.submit(dataclasses.replace(request, rid="200-99", seq=99), NOW_S),
-        "take_orders": store.take_orders(NOW_S),
+        "take_orders": store.take_orders("o1", NOW_S),
     }
 
 
 #: Scripts that are not of a run: they read, or begin one.
-OTHERS = {"create_site", "open_epoch", "queues", "values"}
+OTHERS = {"create_site", "known", "lost_found", "open_epoch", "queues", "values"}
 
 
 def test_every_changing_script_is_tried(bench):

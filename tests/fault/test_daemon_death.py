@@ -189,10 +189,8 @@ def test_cjcpw_worker_and_launcher_die_at_one_instant(site, load, frozen):
     load.check_next_start()
 
 
-def test_with_the_shepherds_too_the_next_start_kills_what_carries_the_sites_mark_or_group(site):
-    # Without root there is no group: a job that emptied its environment and let itself be adopted is known to nobody.
-    kinds = {} if os.geteuid() == 0 else {"kinds": ("child", "session")}
-    jobs = HardJobs(site.node.make_directory("jobs", 0o777), **kinds)
+def test_with_the_shepherds_too_the_next_start_kills_what_they_left(site):
+    jobs = HardJobs(site.node.make_directory("jobs", 0o777))
     ids = [site.qsub(jobs.script()) for _ in range(2)]
     jobs.wait_running(*ids, describe=site.log_text)
     above = [site.cjcpw.pid, site.daemon("worker"), launcher(site)]

@@ -77,3 +77,17 @@ def test_cjcpw_started_by_root_is_stopped_by_its_user(alices):
     node.run([os.path.join(BIN, "cjcpw"), "-stop", "hers"], env=root, user=ALICE).ok()
     assert child.wait(30) == 0
     assert (row()[1], row()[-1]) == ("SHUT", "OFF")
+
+
+def test_root_trusts_no_file_about_the_uid_to_become(alices):
+    node, run, db_path = alices
+    identity = f"{db_path}/nqs/database/site"
+    text = node.run(["/bin/cat", identity]).ok()
+    assert str(ALICE.uid) in text
+    for uid in (0, BOB.uid):
+        node.run(["/bin/sed", "-i", f"s/{ALICE.uid}/{uid}/", identity], user=ALICE).ok()
+        run(None, "cjcpw", "hers", db_path).refused(
+            f"says that uid {uid} made it", f"{db_path}/nqs/database is uid {ALICE.uid}'s", exit_code=5
+        )
+        node.run(["/usr/bin/tee", identity], user=ALICE, stdin=text).ok()
+    assert not daemons(node)

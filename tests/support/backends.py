@@ -13,7 +13,8 @@ import tempfile
 from jcq.config import DaemonConf
 from jcq.identity import SiteIdentity
 from jcq.jcdbs import server
-from jcq.jcdbs.store import Store, connect
+from jcq.jcdbs.sending import connect
+from jcq.jcdbs.store import Store
 from jcq.site import Site
 from support.waiting import wait_until
 

@@ -36,7 +36,7 @@ class Work:
         self.store = Store(self.connection, 1)
         identity = SiteIdentity(name, 200, "127.0.0.50", uid, "maker")
         site = Site("/", str(directory), name=name)
-        for name in (site.requests, site.output):
+        for name in (site.requests, site.output, site.database):
             os.makedirs(name, exist_ok=True)
         self.clock_s = NOW_S
         self.desk = Desk(

@@ -63,6 +63,12 @@ def processes_in_namespace(inode):
     return _listed(reason)
 
 
+def of_pids(pids, reason):
+    """Those of the pids that live; a zombie does not."""
+    wanted = set(pids)
+    return _listed(lambda pid: reason if pid in wanted else "")
+
+
 def without_forks(found):
     """Those of the processes that are not the copy of another one, made a moment ago to become something else."""
     titles = {process.pid: process.title for process in found}

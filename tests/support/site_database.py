@@ -9,7 +9,8 @@ import tempfile
 
 from jcq.config import DaemonConf
 from jcq.jcdbs import keys, server
-from jcq.jcdbs.store import Store, connect
+from jcq.jcdbs.sending import connect
+from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import QUEUED, RUNNING
 from jcq.model.queue import PIPE
 from jcq.model.request import Request

@@ -118,6 +118,7 @@ class Slots:
             "rlimits": [],
             "exit_record": f"{base}.exit",
             "root": AS_ROOT,
+            "background": False,
         } | changes
 
     def deliver_spec(self, *files, **changes):
@@ -176,7 +177,7 @@ class Heard:
     def refuse(self, spec):
         """Run a job that cannot start; returns the reason."""
         self.shepherd.run(spec)
-        kind, reason = self.hear()
+        kind, reason, _ = self.hear()
         assert kind == "failed"
         return reason
 

@@ -1,5 +1,7 @@
 """A Store at work: requests brought into each state, a worker's claims, and the rules that always hold."""
 
+from dataclasses import replace
+
 from jcq.jcdbs import keys
 from jcq.model import lifecycle
 from jcq.model.queue import BATCH, PIPE, Queue
@@ -64,6 +66,12 @@ class StoreBench:
         request = self.new(queue, **fields)
         self.run(self.store.submit(request, self.now_s, hold, token))
         return request.rid
+
+    def alter(self, rid, **fields):
+        """Change what a submission fixed, as if it had been submitted so."""
+        altered = replace(self.get(rid), **fields)
+        values = {name: value for name, value in altered.to_hash().items() if name in fields}
+        self.connection.hset(keys.request(rid), mapping={**values, "sum": altered.checksum()})
 
     # --- the worker --------------------------------------------------------------------------
 

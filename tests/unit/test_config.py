@@ -93,6 +93,15 @@ def test_time_limits_are_numbers(tmp_path, value):
         read_site_conf(str(tmp_path))
 
 
+@pytest.mark.parametrize(("text", "sweep"), [("SWEEP=all", "ALL"), ("SWEEP=ALL", "ALL"), ("SWEEP=", "")])
+def test_what_a_stop_may_kill(tmp_path, text, sweep):
+    (tmp_path / "site.conf").write_text(text + "\n")
+    assert read_site_conf(str(tmp_path))[0].sweep == sweep
+    (tmp_path / "site.conf").write_text("SWEEP=ON\n")
+    with pytest.raises(ConfigError, match=r"site\.conf:1: SWEEP must be ALL"):
+        read_site_conf(str(tmp_path))
+
+
 def test_a_directory_in_place_of_a_file_is_refused(tmp_path):
     (tmp_path / "site.conf").mkdir()
     with pytest.raises(ConfigError, match=r"site\.conf"):

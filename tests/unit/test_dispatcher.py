@@ -11,6 +11,7 @@ import pytest
 
 from jcq import exit_record
 from jcq.config import DaemonConf
+from jcq.jcdbs.revival import Room
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import DONE, EXITED, EXITING, QUEUED, RUNNING, SIGNALLED
 from jcq.site import Site
@@ -38,6 +39,7 @@ class Bench:
         self.user = _name_of(UID)
         self.log = []
         self.page = SitePage.create(limit_s=3600)
+        self.page.free_bytes = 1 << 30
         self.fence = Fence(self.page)
         self._stops = [self.page]
         self.make(self.base.store)
@@ -51,8 +53,9 @@ class Bench:
         stop = SimpleNamespace(fileno=self._stops[-2].fileno, drain=lambda: None)
         self.store = store
         self.dispatcher = Dispatcher(
-            self.site, store, self.presence, self.launcher, DaemonConf(), NODE, (1024, 4096), stop, self.fence, logger
-        )
+            self.site, store, self.presence, self.launcher, DaemonConf(), NODE, (1024, 4096), stop, self.fence, logger,
+            room=Room(self.page),
+        )  # fmt: skip
 
     def close(self):
         for closed in (self.launcher, self.presence, *self.launcher.shepherds, *self._stops):
@@ -119,6 +122,15 @@ def bench(tmp_path):
         made = Bench(connect, tmp_path / "nqs")
         yield made
         made.close()
+
+
+def left_behind(bench, shepherd, *pids):
+    """It ends and has left processes on purpose; returns the shepherd that delivers its output."""
+    shepherd.say("ended", result(0) | {"background": pids})
+    bench.until(lambda: bench.launcher.ordered)
+    other = bench.launcher.give()
+    bench.until(lambda: other.last == "deliver")
+    return other
 
 
 def run_one(bench):
@@ -299,7 +311,7 @@ def test_every_delivery_that_an_older_run_left_is_adopted(bench, monkeypatch):
 
 def test_output_of_an_owner_who_is_unknown_here_stays(bench):
     (rid,) = left_exiting(bench, 1)
-    bench.base.connection.hset(f"jcq:request:{rid}", "user", "somebody-else")
+    bench.base.alter(rid, user="somebody-else")
     spooled = exit_record.run_file(bench.site.output, bench.state(rid), "out")
     with open(spooled, "w", encoding="ascii") as file:
         file.write("precious\n")
@@ -342,3 +354,90 @@ def test_what_waits_for_a_shepherd_goes_back_and_holds_up_no_stop(bench):
     # It never started, so also one that may not be started twice is queued.
     assert bench.state(waiting).state == QUEUED
     assert bench.state(delivery).state == EXITING
+
+
+def test_a_shepherd_that_watches_what_a_job_left_gets_nothing_more(bench):
+    rid, shepherd = run_one(bench)
+    other = left_behind(bench, shepherd, 21, 22)
+    other.say("delivered", "")
+    bench.until(lambda: bench.state(rid).state == DONE)
+    assert shepherd.orders[1:] == []
+    bench.submit()
+    bench.until(lambda: other.last == "run")
+    text = f"request 1.{bench.state(rid).site} of {bench.user or UID}: 2 processes live on in the background: 21 22"
+    assert text in bench.log
+    shepherd.die()
+    bench.turn()
+    assert f"request 1.{bench.state(rid).site}: its background processes have ended" in bench.log
+    assert not [line for line in bench.log if "lost" in line]
+
+
+def test_a_stop_ends_what_was_left_too(bench):
+    rid, shepherd = run_one(bench)
+    other = left_behind(bench, shepherd, 21)
+    other.say("delivered", "")
+    bench.until(lambda: bench.state(rid).state == DONE)
+    send = shepherd.send
+
+    def stop_and_end(message):
+        send(message)
+        if message[0] == "stop":
+            shepherd.die()
+
+    shepherd.send = stop_and_end
+    bench.dispatcher.stop_all(5.0)
+    assert shepherd.orders[-1] == ("stop", 5.0)
+    assert f"request 1.{bench.state(rid).site}: its background processes end with the site" in bench.log
+
+
+# --- a disk that is short of space -------------------------------------------------------------
+
+
+def test_while_the_disk_is_short_nothing_is_started_and_what_ends_is_recorded(bench):
+    rid, shepherd = run_one(bench)
+    bench.page.short = 1
+    waiting = bench.submit()
+    bench.ended(shepherd)
+    bench.until(lambda: bench.state(rid).state == EXITING)
+    bench.turn()
+    assert bench.state(waiting).state == QUEUED
+    bench.page.short = 0
+    bench.until(lambda: bench.state(waiting).state == RUNNING)
+
+
+def test_with_no_room_at_all_an_end_waits_and_is_not_forgotten(bench):
+    rid, shepherd = run_one(bench)
+    bench.page.short, bench.page.free_bytes = 1, 0
+    bench.ended(shepherd, 3)
+    for _ in range(3):
+        bench.turn()
+    assert bench.state(rid).state == RUNNING
+    bench.page.free_bytes = 1 << 20
+    bench.until(lambda: bench.state(rid).state == EXITING)
+    assert bench.state(rid).exit_code == 3
+
+
+def test_a_request_without_space_for_its_output_stays_queued(bench):
+    bench.ready()
+    rid = bench.submit()
+    shepherd = bench.launcher.give()
+    bench.until(lambda: shepherd.last == "run")
+    shepherd.say("failed", "output file: No space left on device", True)
+    bench.until(lambda: bench.state(rid).state == QUEUED)
+    assert bench.state(rid).reason == "output file: No space left on device"
+    # It is tried again, but not at once.
+    bench.turn()
+    assert bench.state(rid).state == QUEUED
+    bench.dispatcher._claim_at = 0.0
+    bench.until(lambda: bench.state(rid).state == RUNNING)
+    assert bench.state(rid).attempt == 2
+
+
+def test_a_damaged_request_is_never_started_and_its_slot_goes_to_the_next_one(bench):
+    bench.base.set("batch", "run_limit", 1)
+    damaged, good = bench.submit(), bench.submit()
+    bench.base.connection.hset(f"jcq:request:{damaged}", "workdir", "/etc")
+    bench.ready()
+    bench.until(lambda: bench.state(good).attempt == 1)
+    ((rid, _, reason, _),) = bench.store.run(bench.store.lost_found())
+    assert (rid, reason) == (damaged, "the checksum of its record is wrong")

@@ -1,11 +1,13 @@
 """Epochs: each start's own copy of the data, whole or not at all."""
 
 import os
+import time
 
 import pytest
 
-from jcq.cluster import epoch
-from jcq.errors import DatabaseUnusable
+from jcq.cluster import aof, epoch
+from jcq.errors import DatabaseUnusable, NoSuchEpoch
+from jcq.jcdbs import server
 from jcq.site import Site
 
 MANIFEST = (
@@ -162,11 +164,116 @@ def test_no_epoch_at_all_is_refused(site):
         epoch.advance(site, 0)
 
 
-def test_the_last_three_are_kept(site, data):
-    for _ in range(4):
+# --- which source ----------------------------------------------------------------------------
+
+
+def test_an_older_one_can_be_the_source_and_the_copy_says_so(site, data):
+    epoch.advance(site, 0)
+    write(data(4, "appendonly.aof.2.incr.aof"), "newer")
+    assert epoch.advance(site, 0, source=3) == 5
+    assert read(data(5, "appendonly.aof.2.incr.aof")) == "incremental"
+    assert read(site.path("database", "e5", server.RESTORED)) == "3\n"
+    # The next one is an ordinary copy.
+    assert epoch.advance(site, 0) == 6
+    assert not os.path.exists(site.path("database", "e6", server.RESTORED))
+
+
+def test_a_source_that_is_not_there_is_refused_with_those_that_are(site, data):
+    epoch.advance(site, 0)
+    with pytest.raises(NoSuchEpoch, match="no epoch 2 to start from; there are: 3, 4") as raised:
+        epoch.advance(site, 0, source=2)
+    assert raised.value.exit_code == 2
+    assert epoch.existing(site) == [3, 4]
+
+
+def test_what_cannot_be_mended_is_refused_with_the_older_copies(site, data):
+    def mend(copy, original, files):
+        assert (copy, original) == (data(5).replace("e5", "e5.tmp"), data(4))
+        assert files == ["appendonly.aof.2.incr.aof"]
+        raise aof.Damaged("it is damaged")
+
+    epoch.advance(site, 0)
+    path = os.path.dirname(site.directory)
+    advice = f"it is damaged; failing over does not help; .* cjcpw --from-epoch 3 testsite {path} "
+    with pytest.raises(DatabaseUnusable, match=advice):
+        epoch.advance(site, 0, mend=mend)
+    assert sorted(os.listdir(site.database)) == ["e3", "e4"]
+
+
+def test_without_an_older_copy_a_backup_is_all_there_is(site, data):
+    assert "has no older copy; restore it from a backup" in epoch.restore_advice(site, 3)
+
+
+# --- copying ---------------------------------------------------------------------------------
+
+
+def test_blocks_are_shared_where_the_file_system_can(site, data, monkeypatch):
+    shared = []
+
+    def clone(target, request, source):
+        assert request == 0x40049409
+        shared.append((target.name, os.readlink(f"/proc/self/fd/{source}")))
+        target.write(b"cloned")
+
+    monkeypatch.setattr(epoch.fcntl, "ioctl", clone)
+    epoch.advance(site, 0)
+    name = "appendonly.aof.2.incr.aof"
+    assert shared == [(data(4, name).replace("e4", "e4.tmp"), data(3, name))]
+    assert read(data(4, name)) == "cloned"
+
+
+def test_where_it_cannot_they_are_copied(site, data, monkeypatch):
+    def refused(*_arguments):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(epoch.fcntl, "ioctl", refused)
+    epoch.advance(site, 0)
+    assert read(data(4, "appendonly.aof.2.incr.aof")) == "incremental"
+
+
+# --- pruning ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ages_min", "kept"),
+    [
+        ({1: 0}, {1}),
+        ({1: 300, 2: 5, 3: 4, 4: 3}, {1, 2, 3, 4}),
+        ({1: 300, 2: 200, 3: 5, 4: 4, 5: 3}, {2, 3, 4, 5}),
+        ({1: 300, 2: 200, 3: 100}, {1, 2, 3}),
+        ({1: 300, 2: 200, 3: 100, 4: 61}, {2, 3, 4}),
+        ({1: 9, 2: 8, 3: 7, 4: 6, 5: 5}, {3, 4, 5}),
+        # A clock that was set back: what is too young is not old.
+        ({1: -100, 2: -50, 3: -20, 4: -1}, {2, 3, 4}),
+    ],
+)
+def test_the_last_three_and_one_from_more_than_an_hour_ago_are_kept(ages_min, kept):
+    assert epoch.kept({number: 60.0 * age for number, age in ages_min.items()}) == kept
+
+
+def age(site, number, seconds):
+    """Let an epoch look as old as this."""
+    then = time.time() - seconds
+    os.utime(site.path("database", f"e{number}"), (then, then))
+
+
+def test_pruning_removes_the_others_with_sockets_and_unfinished_copies(site, data):
+    for _ in range(5):
         epoch.advance(site, 0)
+    age(site, 3, 9000)
+    age(site, 4, 4000)
+    write(site.path("database", "e3.sock"), "")
     write(site.path("database", "e4.sock"), "")
     write(site.path("database", "e9.tmp", "half"), "")
     epoch.prune(site)
-    assert sorted(os.listdir(site.database)) == ["e5", "e6", "e7"]
-    assert read(data(7, "appendonly.aof.2.base.rdb")) == "base"
+    assert sorted(os.listdir(site.database)) == ["e4", "e4.sock", "e6", "e7", "e8"]
+    assert read(data(8, "appendonly.aof.2.base.rdb")) == "base"
+
+
+def test_failovers_that_follow_each_other_fast_do_not_fill_the_disk(site, data):
+    age(site, 3, 9000)
+    for _ in range(20):
+        epoch.advance(site, 0)
+    assert epoch.existing(site) == [3, 17, 18, 19, 20, 21, 22, 23]
+    assert len(epoch.existing(site)) == epoch.MOST
+    assert epoch.advance(site, 0, source=3) == 24

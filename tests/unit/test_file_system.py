@@ -48,7 +48,8 @@ def test_others_are_named(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "option"), [("nfs", "nolock"), ("nfs4", "local_lock=all"), ("gfs2", "localflocks"), ("ocfs2", "localflocks")]
+    ("kind", "option"),
+    [("nfs", "nolock"), ("nfs4", "local_lock=all"), ("gfs2", "localflocks"), ("ocfs2", "localflocks")],
 )
 def test_mount_options_that_keep_locks_local_are_named(kind, option):
     assert option in FileSystem(kind, frozenset({"rw", option})).distrust

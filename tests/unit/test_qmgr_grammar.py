@@ -23,6 +23,7 @@ from jcq.model.request import RequestId
 SAMPLES = {
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
+    "on_off": ("(on)", True),
     "priority": ("10", 10),
     "program": ("(/usr/lib/nqs/pipeclient -x)", "/usr/lib/nqs/pipeclient -x"),
     "queue": ("night", "night"),
@@ -231,6 +232,7 @@ def test_options_come_in_any_order_and_short():
         ("set priority = 4", ["a queue is missing"]),
         ("set restart = (mig) night", ["ambiguous: MIGRATION_PURGE, MIGRATION_STOP"]),
         ("set restart = (AGAIN) night", ["'AGAIN' is no restart attribute", "RESTART, PURGE, STOP"]),
+        ("set nqsbg = maybe night", ["write ON or OFF, not 'maybe'", "syntax: SEt NQsbg = <on_off> <queue>"]),
         ("add managers alice", ["write NAME:m for a manager and NAME:o for an operator", "'alice'"]),
         ("add managers alice:x", ["write NAME:m"]),
         ("add managers :m", ["write NAME:m"]),

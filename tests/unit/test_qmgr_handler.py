@@ -64,6 +64,8 @@ def test_queue_commands_change_one_attribute_each(manager):
         ("set priority = 63 night", "priority", 63),
         ("set run_limit = (7) night", "run_limit", 7),
         *[(f"set restart = ({name}) night", "restart", name) for name in ATTRIBUTES],
+        ("set nqsbg = (ON) night", "background", True),
+        ("set nq=off night", "background", False),
         ("disable queue night", "enabled", False),
         ("stop queue night", "started", False),
     ):
@@ -99,6 +101,7 @@ def test_destinations_are_added_deleted_and_replaced_in_order(manager):
         ("start queue nosuch", "TCML_NOSUCHQUE ", "nosuch"),
         ("set run_limit = 2 guilb_def", "TCML_WROQUETYP ", "pipe queue guilb_def has no run_limit"),
         ("set restart = PURGE guilb_def", "TCML_WROQUETYP ", "pipe queue guilb_def has no restart"),
+        ("set nqsbg = ON guilb_def", "TCML_WROQUETYP ", "pipe queue guilb_def has no nqsbg"),
         ("set destination = batch batch", "TCML_WROQUETYP ", "batch queue batch has no destinations"),
         ("add destination = guilb_def guilb_def", "TCML_SELFREFDES", "guilb_def"),
         ("add destination = batch guilb_def", "TCML_ALREADEXI ", "already"),

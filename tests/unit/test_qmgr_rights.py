@@ -28,6 +28,7 @@ OF_MANAGERS = (
     "set global_run_limit=1",
     "set managers root:m",
     "set no_default batch_request queue",
+    "set nqsbg=ON batch",
     "set priority=1 batch",
     "set restart=PURGE batch",
     "set run_limit=1 batch",

@@ -41,6 +41,7 @@ def test_show_long_queue_adds_limits_destinations_and_attributes(manager):
         "Run_limit = 2;",
         "Unrestricted access",
         "Restart = RESTART",
+        "Nqsbg = OFF",
     ]
     assert squeezed(manager.ok("show long queue guilb_def"))[2:] == [
         "Queue server: built in",
@@ -96,3 +97,28 @@ def test_every_supported_command_has_an_action():
     verbs = {form.verb for form in FORMS if form.supported} - {"help", "exit"}
     assert verbs == set(qmgr._ACTIONS) | set(qmgr._SHOWS)
     assert all(isinstance(action, types.FunctionType) for action in qmgr._ACTIONS.values())
+
+
+def test_show_lost_found_says_what_is_known_and_where_it_is(manager):
+    assert manager.ok("show lost_found") == "No damaged requests.\n"
+    work = manager
+    work.submit(7, name="job\n7")
+    script = f"{work.desk.site.requests}/200-7"
+    with open(script, "w", encoding="ascii"):
+        pass
+    output = f"{work.desk.site.output}/200-7.a1.e3.out"
+    with open(output, "w", encoding="ascii"):
+        pass
+    work.store.run(work.store.lose("200-7", "the checksum of its record is wrong", work.now()))
+    work.clock_s += 1
+    work.store.run(work.store.lose("200-9\udcff", "it has no record", work.now(), in_any_case=True))
+    assert manager.ok("sho los").splitlines() == [
+        "7.testsite: found 2027-01-15 08:00:00 +0000",
+        "  Reason = the checksum of its record is wrong",
+        "  Request = job?7 of smith, as far as its record says",
+        f"  Script = {script}",
+        f"  Output = {output}",
+        "200-9?: found 2027-01-15 08:00:01 +0000",
+        "  Reason = it has no record",
+        "  Script = NONE",
+    ]

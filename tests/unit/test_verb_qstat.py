@@ -191,7 +191,7 @@ def test_the_long_form_says_where_output_goes_and_why_it_is_held(work):
 def test_x_shows_limits_destinations_and_the_restart_attribute(work):
     lines = shown(work, "-x")
     assert "Run_limit = 2;" in lines
-    assert "Restart = RESTART" in lines
+    assert {"Restart = RESTART", "Nqsbg = OFF"} <= set(lines)
     assert "Destset = {batch@testsite}" in lines
 
 

@@ -14,6 +14,7 @@ for _, rid in ipairs(ids) do
     count = count + 1
   else
     redis.call('ZREM', 'jcq:waiting', rid)
+    misplaced(rid)
   end
 end
 promote()

@@ -1,5 +1,5 @@
 -- Read every queue with its counts; ARGV[1], if given, names the only one wanted.
--- Returns a list of {attributes as a flat list, {state, count, ...}}. Errors: NOQUEUE. Events: none.
+-- Returns a list of {attributes as a flat list, {state, count, ...}, name}. Errors: NOQUEUE. Events: none.
 local found = {}
 local names = redis.call('ZRANGE', 'jcq:queues', 0, -1)
 if ARGV[1] then names = { ARGV[1] } end
@@ -13,6 +13,6 @@ for _, name in ipairs(names) do
     counts[#counts + 1] = state
     counts[#counts + 1] = n
   end
-  found[#found + 1] = { attributes, counts }
+  found[#found + 1] = { attributes, counts, name }
 end
 return found

@@ -7,7 +7,7 @@ local gone = {}
 for _, rid in ipairs(redis.call('ZRANGEBYSCORE', 'jcq:done', '-inf', ARGV[4], 'LIMIT', 0, tonumber(ARGV[5]))) do
   local state, queue = where(rid)
   redis.call('ZREM', 'jcq:done', rid)
-  if state and may('retire', state, NOWHERE) then
+  if state and queue and may('retire', state, NOWHERE) then
     redis.call('DEL', k_request(rid), 'rq:job:' .. rid, 'rq:results:' .. rid)
     redis.call('ZREM', 'rq:finished:' .. queue, rid)
     redis.call('ZREM', 'rq:failed:' .. queue, rid)
