@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import commands, latency, memory, throughput
+from bench import commands, latency, memory, start, throughput
 from support.harness import Node
 
 #: name -> function of (site, quick) that returns rows of (what, figure, ratio or "", aim or "").
@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "latency": latency.measure,
     "throughput": throughput.measure,
     "memory": memory.measure,
+    "start": start.measure,
 }
 
 

@@ -1,0 +1,64 @@
+"""How long a start takes after everything was killed, to the first job that runs again; also with many queued."""
+
+import os
+import statistics
+import time
+
+from bench.clients import submit
+from support import processes
+from support.waiting import wait_until
+
+_LIMIT_S = 120
+
+
+def measure(site, quick):
+    """Rows: start to the first job on a small site; start with many queued and 100 interrupted requests."""
+    started = os.path.join(site.node.scratch, "started")
+    os.mkfifo(started)
+    submit(site, f"date +%s.%N > {started}\nsleep 300\n".encode())
+    _read(started)
+    rounds = []
+    for _ in range(3 if quick else 10):
+        _kill(site)
+        begin = time.time()
+        site.cjcpw = site.node.spawn("cjcpw", site.name, site.db_path)
+        rounds.append(_read(started) - begin)
+    small_s = statistics.median(rounds)
+    yield "SIGKILL of all, cjcpw's start to the first job's line, p50", f"{small_s:.2f} s", "", "< 1 s"
+    interrupted, queued = (10, 1000) if quick else (100, 100_000)
+    site.qmgr(f"set run_limit = {interrupted} batch")
+    site.wait_up()
+    for _ in range(interrupted - 1):
+        submit(site, b"sleep 300\n")
+    for _ in range(queued):
+        submit(site, b"true\n")
+    wait_until(lambda: _running(site) == interrupted, _LIMIT_S, lambda: str(_running(site)))
+    _kill(site)
+    begin = time.time()
+    site.cjcpw = site.node.spawn("cjcpw", site.name, site.db_path)
+    _read(started)
+    first_s = time.time() - begin
+    site.wait_up(_LIMIT_S)
+    yield (
+        f"the same, {queued} queued and {interrupted} interrupted",
+        f"{first_s:.2f} s",
+        f"{first_s / small_s:.1f}",
+        "< 5 s",
+    )
+
+
+def _running(site):
+    (queue,) = [queue for queue in site.qstat()["queues"] if queue["name"] == "batch"]
+    return queue["counts"]["RUNNING"]
+
+
+def _kill(site):
+    """SIGKILL of cjcpw, which nothing of the site outlives."""
+    site.cjcpw.kill()
+    site.cjcpw.wait()
+    wait_until(lambda: not site.processes(), _LIMIT_S, lambda: processes.table(site.processes()))
+
+
+def _read(fifo):
+    with open(fifo, encoding="ascii") as file:
+        return float(file.read())
