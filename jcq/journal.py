@@ -8,6 +8,8 @@ import logging.handlers
 import os
 import select
 
+from jcq.process import be_silent
+
 _FILE_BYTES_MAX = 8 * 1024 * 1024
 _FILE_BYTES_MIN = 16 * 1024
 _FILES_KEPT = 5
@@ -115,6 +117,7 @@ class ApartHandler(logging.Handler):
         pid = os.fork()
         if pid == 0:
             try:
+                be_silent(0, 1, 2)
                 append_lines(self._file_handler, self.format(record).encode("utf-8", "replace") + b"\n")
             finally:
                 os._exit(0)

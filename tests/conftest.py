@@ -16,9 +16,14 @@ import pytest
 
 import jcq
 from support import skips
+from support.battery import Battery
 from support.harness import BIN, Node
 from support.namespace import Namespace
 from support.users import NAMED, group_lines, passwd_lines
+
+_BATTERY = pytest.StashKey[Battery]()
+#: One case of the battery with its full counts takes no longer.
+_FULL_LIMIT_S = 7200
 
 # No example is kept between runs, for the checkout may not be writable, and no test has a time limit of its own.
 hypothesis.settings.register_profile("jcq", database=None, deadline=None)
@@ -34,12 +39,39 @@ hypothesis.settings.load_profile("jcq")
 
 def pytest_addoption(parser):
     parser.addoption("--strict-skips", action="store_true", help="fail on a skip that support/skips.py does not list")
+    parser.addoption("--battery", choices=("ci", "full"), default="ci", help="counts of the battery of faults")
+    parser.addoption("--battery-report", metavar="FILE", help="write the battery's table there too")
+
+
+def pytest_configure(config):
+    config.stash[_BATTERY] = Battery(config.getoption("--battery") == "full")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason=skips.NEEDS_ROOT))
+        if "battery" in item.path.name and item.config.getoption("--battery") == "full":
+            item.add_marker(pytest.mark.timeout(_FULL_LIMIT_S))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    battery = config.stash[_BATTERY]
+    if not battery.rows:
+        return
+    terminalreporter.section(f"battery, seed {battery.seed}")
+    for line in battery.table():
+        terminalreporter.write_line(line)
+    path = config.getoption("--battery-report")
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(battery.table()) + "\n")
+
+
+@pytest.fixture
+def battery(request):
+    """The battery's counts, and where its cases report."""
+    return request.config.stash[_BATTERY]
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,11 +7,9 @@ of the same database is never touched: `-stop` on a standby is harmless.
 
 import os
 import signal
-import time
 from contextlib import contextmanager
 
 from jcq.cluster import control, locks, owner, record, sweep
-from jcq.cluster.daemons import ORDER
 from jcq.config import SiteConf, read_site_conf
 from jcq.errors import ConfigError, ControlFailed, JcqError, NotPermitted, StopIncomplete
 from jcq.process import wait_gone
@@ -49,7 +47,8 @@ def _stop(site, root, log):
         # What an old run of this node left is ours to end; the other node's run is not.
         return _sweep(site, root, log, with_holders=False)
     limits = _limits(site, log)
-    stopped = _stop_cjcpw(site, limits, log) or _stop_daemons(site, root, limits, log)
+    # Daemons never outlive the process on top, but for what hangs with the disk: all that is left is killed.
+    stopped = _stop_cjcpw(site, limits, log)
     stopped = _sweep(site, root, log) or stopped
     _say_released(site, log)
     others = _in_the_way(site, limits, log) if stopped else []
@@ -169,26 +168,6 @@ def _stop_cjcpw(site, limits, log):
         if client is not None:
             client.close()
     return True
-
-
-def _stop_daemons(site, root, limits, log):
-    """SIGTERM to the recorded daemons, one after the other; False where none lives."""
-    alive = record.read(site).alive(root)
-    deadline_s = time.monotonic() + limits.stop_timeout_s
-    for name in reversed(ORDER):
-        if name not in alive:
-            continue
-        try:
-            pidfd = os.pidfd_open(alive[name])
-        except ProcessLookupError:
-            continue
-        try:
-            _send(pidfd, signal.SIGTERM)
-            if wait_gone([pidfd], max(0.0, deadline_s - time.monotonic())):
-                log.warning("site %s: %s[%d] did not end in time and is killed", site.name, name, alive[name])
-        finally:
-            os.close(pidfd)
-    return bool(alive)
 
 
 def _sweep(site, root, log, with_holders=True):
