@@ -8,6 +8,8 @@ import uuid
 
 import pytest
 
+from jcq import site_cgroup
+from jcq.node import boot_id
 from support import battery as parts
 from support import processes
 from support.battery import MODES, MONITORED, Load
@@ -31,7 +33,9 @@ class DiskNode(Node):
         self.disk = LoopDisk(self.make_directory("testsite.db"))
 
     def new_boot(self):
-        """Another boot id than before."""
+        """Another boot id than before; a machine that boots has no cgroups of its past."""
+        for site in self.sites:
+            site_cgroup.remove(site_cgroup.place(site.directory, boot_id(self.root)))
         with open(os.path.join(self.root, "boot_id"), "w", encoding="ascii") as file:
             file.write(f"{uuid.uuid4()}\n")
 
