@@ -157,14 +157,12 @@ def acquire(site, root, conf, log, monitored=True, force="", source=None):
     """
     if source is not None:
         epoch.check_source(site, source)
-    before = owner.read(site)
     path, version = server.binary(conf)
-    owner.check_server(site, before, version)
     disk = file_system.of(site.database)
     if disk.distrust:
         log.warning("site %s: %s", site.name, disk.distrust)
+    before, held = _look_and_take(site)
     elsewhere = before.state == owner.RUNNING and not before.on_this_node(root)
-    held = locks.SiteLocks.take(site, before.forced)
     forced = ""
     if held is None and elsewhere:
         held, forced = _take_from_elsewhere(site, before, disk, force, log)
@@ -174,6 +172,7 @@ def acquire(site, root, conf, log, monitored=True, force="", source=None):
         _watch(site, before, held, log)
     reach("acquire locked")
     try:
+        owner.check_server(site, before, version)
         _sweep(site, root, log)
         reach("acquire swept")
         mine = record.DaemonRecord.new(root, conf, monitored)
@@ -186,6 +185,16 @@ def acquire(site, root, conf, log, monitored=True, force="", source=None):
         held.release()
         raise
     return ownership
+
+
+def _look_and_take(site):
+    """The owner record, and the locks or None: a record that was read while others had the site is read again."""
+    while True:
+        before = owner.read(site)
+        held = locks.SiteLocks.take(site, before.runs)
+        if held is None or owner.read(site) == before:
+            return before, held
+        held.release()
 
 
 def _take_from_elsewhere(site, before, disk, force, log):
@@ -213,7 +222,7 @@ def _await_lease(site, before, disk, log):
     while time.monotonic() < deadline_s:
         if heartbeat.moves(site, _limit_s(site) / heartbeat.BEATS_PER_LIMIT * _FROZEN_BEATS):
             return None
-        held = locks.SiteLocks.take(site, before.forced)
+        held = locks.SiteLocks.take(site, before.runs)
         if held is not None:
             return held
     return None
@@ -261,7 +270,7 @@ def _await_locks(site, before, limit_s):
     """The locks, or None where they are busy for so long."""
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
-        held = locks.SiteLocks.take(site, before.forced)
+        held = locks.SiteLocks.take(site, before.runs)
         if held is not None:
             return held
         # A lock goes when its last holder is gone from the kernel, which tells nobody.

@@ -46,13 +46,13 @@ class SiteLocks:
         return self.fds[1]
 
     @classmethod
-    def take(cls, site, forced=""):
+    def take(cls, site, runs=()):
         """Take both locks without waiting.
 
         Args:
             site: the `jcq.site.Site`; its database directory must exist.
-            forced: the run from which the last owner took the site over, if the owner record names one: that
-                owner may hold the third lock only.
+            runs: the runs that the owner record names: who has taken the site over from one of them may hold the
+                third lock only.
         Returns:
             `SiteLocks`, or None where somebody holds one of them.
         Raises:
@@ -63,12 +63,8 @@ class SiteLocks:
             for lock, name in _LOCKS:
                 fds.append(_open(site, name))
                 lock(fds[-1])
-            if forced:
-                third = _open(site, f"{FORCE_NAME}.{forced}")
-                try:
-                    _flock(third)
-                finally:
-                    os.close(third)
+            for run in runs:
+                _try_third(site, run)
         except OSError as error:
             _close(fds)
             if error.errno in _BUSY:
@@ -115,6 +111,18 @@ class SiteLocks:
         """Close this process's descriptors; daemons that inherited them go on holding the locks."""
         _close(self.fds)
         self.fds = ()
+
+
+def _try_third(site, run):
+    """Raises BlockingIOError where somebody has taken the site over from this run, and holds it so."""
+    try:
+        fd = os.open(os.path.join(site.database, f"{FORCE_NAME}.{run}"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _flock(fd)
+    finally:
+        os.close(fd)
 
 
 def forget_take_overs(site):

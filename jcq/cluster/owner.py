@@ -47,6 +47,11 @@ class OwnerRecord:
     #: Name of the run of a frozen owner from which this one took the site over: see `jcq.cluster.locks`.
     forced: str = ""
 
+    @property
+    def runs(self):
+        """The run that it names, and the one from which that took the site over."""
+        return [run for run in (self.run, self.forced) if run]
+
     def write(self, site):
         """Replace the record, durably."""
         text = "".join(f"{spec.name}={getattr(self, spec.name)}\n" for spec in fields(self))

@@ -116,10 +116,10 @@ def test_of_two_take_overs_one_succeeds(site, held):
 def test_who_finds_the_two_free_but_not_the_third_gets_nothing(site, held):
     taken = locks.SiteLocks.take_over(site, "a1")
     held.release()
-    assert locks.SiteLocks.take(site, forced="a1") is None
+    assert locks.SiteLocks.take(site, ["b2", "a1"]) is None
     assert taken.try_to_complete()
     taken.release()
-    again = locks.SiteLocks.take(site, forced="a1")
+    again = locks.SiteLocks.take(site, ["b2", "a1"])
     assert again is not None
     locks.forget_take_overs(site)
     assert sorted(os.listdir(site.database)) == [locks.FLOCK_NAME, locks.OFD_NAME]
