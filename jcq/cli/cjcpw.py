@@ -19,7 +19,7 @@ Exit codes:
   2  usage
   3  the database is owned by another node
   4  the site is already running on this node
-  5  the database is missing, damaged, or unreadable for this server
+  5  the database is missing, damaged, unreadable for this server, or its disk has no space to start
   6  ended itself: another node owns the site, or no heartbeat reached its disk in time
   7  not ready within BOOT_TIMEOUT of site.conf
 """

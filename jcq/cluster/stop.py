@@ -1,8 +1,8 @@
 """Stopping a site on this node, and pausing and resuming it under its cjcpw (manual 2.1.4, 2.3.7, 2.5.5).
 
-A living cjcpw, or what stands in its place after `cjcpw -c`, is asked; where it was killed, this stops
-what is left. In both cases nothing is said to be stopped before the last process is seen to be gone. Another node's run
-of the same database is never touched: `-stop` on a standby is harmless.
+A living cjcpw, or what stands in its place after `cjcpw -c`, is asked; where it was killed, this kills what
+is left. In both cases nothing is said to be stopped before the last process is seen to be gone. Another
+node's run of the same database is never touched: `-stop` on a standby is harmless.
 """
 
 import os
