@@ -358,6 +358,18 @@ class NotOwner(JcqError):
     code = "NOTOWNER"
 
 
+class HeldByOperator(JcqError):
+    """Request {detail} is held by an operator; only an operator can release it."""
+
+    code = "OPHOLD"
+
+
+class RecordChanged(JcqError):
+    """Request {detail} was changed by somebody else at the same time; look with qstat, and try again."""
+
+    code = "CHANGED"
+
+
 class OutcomeUnknown(JcqError):
     """the site database was started again while it was to do this ({what}); look with qstat whether it was done"""
 

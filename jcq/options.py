@@ -62,6 +62,55 @@ QDEL = (
     ),
 )
 
+_USER = ("-u", "user", "user", None, "act on this user's requests only (operators only)")
+
+QHOLD = ("qhold", "Keep requests that do not run yet from running.", "request-id ...", 1, -1, (_USER,))
+
+QRLS = ("qrls", "Let held requests run again when their turn comes.", "request-id ...", 1, -1, (_USER,))
+
+QMOVE = ("qmove", "Move requests that do not run yet to another queue.", "queue request-id ...", 2, -1, (_USER,))
+
+QRERUN = ("qrerun", "End running requests and queue them again.", "request-id ...", 1, -1, (_USER,))
+
+QSPND = ("qspnd", "Suspend running requests.", "request-id ...", 1, -1, (_USER,))
+
+QRSM = ("qrsm", "Let suspended requests go on.", "request-id ...", 1, -1, (_USER,))
+
+QSIG = (
+    "qsig",
+    "Send a signal to every process of running requests; without one, SIGTERM.",
+    "request-id ...",
+    1,
+    -1,
+    (
+        ("-s", "signal", "name", None, "name or number of the signal: TERM, SIGUSR1, 15"),
+        ("-signo", "", "signal", None, "the same: -15, -TERM, -USR1"),
+        _USER,
+    ),
+)
+
+QALTER = (
+    "qalter",
+    "Change what qsub said of requests that do not run yet; what is not given stays.",
+    "request-id ...",
+    1,
+    -1,
+    (
+        ("-a", "date-time", "start", None, 'do not start before this time; "now" to wait no longer'),
+        ("-e", "path", "err_path", None, "file for standard error"),
+        ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
+        ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
+        ("-ko", "", "keep_out", None, "standard output stays on the execution machine, in HOME"),
+        ("-nr", "", "not_restartable", None, "do not run it again if the site fails while it runs"),
+        ("-o", "path", "out_path", None, "file for standard output"),
+        ("-p", "priority", "priority", (0, 63), "priority in its queue, 0 to 63"),
+        ("-r", "name", "name", None, "request name"),
+        ("-rr", "", "restartable", None, "run it again if the site fails while it runs"),
+        ("-s", "shell", "shell", None, "absolute path of the shell that runs the script"),
+        _USER,
+    ),
+)
+
 QWAIT = (
     "qwait",
     "Wait until a request has ended; exit with its exit code, 128+n for signal n, "
@@ -72,7 +121,9 @@ QWAIT = (
     (),
 )
 
-TABLES = {"qsub": QSUB, "qstat": QSTAT, "qdel": QDEL, "qwait": QWAIT}
+TABLES = {
+    table[0]: table for table in (QSUB, QSTAT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+}
 
 
 def parse(table, argv):

@@ -24,7 +24,7 @@ class Assignment:
     __slots__ = (
         "account",
         "held_s",
-        "pending_signal",
+        "pending_signals",
         "request",
         "shepherd",
         "spared_until_s",
@@ -38,8 +38,8 @@ class Assignment:
         self.account = account
         self.stage = WAITING
         self.shepherd = None
-        #: A signal that was ordered before there was anything to send it to.
-        self.pending_signal = 0
+        #: Signals that were ordered before there was anything to send them to.
+        self.pending_signals = []
         #: See `worker.suspend`.
         self.held_s = self.spared_until_s = 0.0
         self.stopped_by_user = False

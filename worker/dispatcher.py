@@ -201,8 +201,9 @@ class Dispatcher:
     def _obey(self, orders):
         if isinstance(orders, JcqError):
             raise orders
-        for rid, signum in orders.items():
-            self.send_signal(rid, signum)
+        for rid, signals in orders.items():
+            for signum in signals:
+                self.send_signal(rid, signum)
 
     def send_signal(self, rid, signum):
         """Send a signal to every process of a running request."""
@@ -210,7 +211,7 @@ class Dispatcher:
         if assignment is None:
             self._log.warning("no request %s here to send signal %d", rid, signum)
         elif assignment.stage == stages.WAITING:
-            assignment.pending_signal = signum
+            assignment.pending_signals.append(signum)
         elif assignment.stage == stages.RUNNING:
             self.suspender.signal(assignment, signum)
 

@@ -154,8 +154,10 @@ class Executor:
             assignment.stage = stages.WAITING
             self._waiting.append(assignment)
             self._pool.order()
-        elif message[0] == "run" and assignment.pending_signal:
-            self.tell(assignment, ("signal", assignment.pending_signal))
+        elif message[0] == "run":
+            for signum in assignment.pending_signals:
+                self.tell(assignment, ("signal", signum))
+            assignment.pending_signals.clear()
 
     def _deliver(self, assignment):
         assignment.request.state = lifecycle.EXITING
@@ -253,6 +255,12 @@ class Executor:
                 "request %s attempt %d: %s, exit code %d, signal %d, %.2f CPU s",
                 request.id, request.attempt, request.outcome, request.exit_code, request.signal, request.cpu_s,
             )  # fmt: skip
+            if result:
+                # qrerun had ordered it. What it printed stays as long as the request does; it never ended.
+                self._log.info("request %s was ended by qrerun, and is queued again", request.id)
+                self._tidy.add([exit_record.run_file(self._site.output, request, "exit")])
+                self._release(assignment)
+                return
             self._deliver(assignment)
         elif kind == "failed":
             self._log.warning("request %s cannot be started here: %s", request.id, details)

@@ -9,6 +9,7 @@ import shutil
 import sys
 from importlib.util import find_spec
 
+from jcq import options
 from jcq.cluster import links, mksite
 from jcq.conf_files import conf_path
 from jcq.durable import write_durably
@@ -16,7 +17,7 @@ from jcq.errors import MachineIdDiffers
 
 #: Path below the prefix -> (module, flags of the interpreter).
 COMMANDS = {
-    **{f"usr/bin/{name}": (f"jcq.cli.{name}", "-IS") for name in ("qsub", "qstat", "qdel", "qwait")},
+    **{f"usr/bin/{name}": (f"jcq.cli.{name}", "-IS") for name in options.TABLES},
     "usr/bin/qmgr": ("jcq.cli.qmgr", "-I"),
     **{f"usr/lib/nqs/{name}": (f"jcq.cli.{name}", "-I") for name in ("nqsportkpr", "nqsstart", "nqsstop")},
     **{f"usr/lib/nqs/cluster/{name}": (f"jcq.cli.{name}", "-I") for name in ("cjcpw", "cjcmksite", "cjcls")},

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 
 from jcq.model import lifecycle
 from jcq.model.request import PRIORITY_DEFAULT
@@ -26,6 +27,7 @@ def transition_table():
     ]
     return "\n".join(
         [
+            f"local SIGSTOP, SIGCONT = '{int(signal.SIGSTOP)}', '{int(signal.SIGCONT)}'",
             f"local NOWHERE = '{lifecycle.NOWHERE}'",
             f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
             f"local RETRY_WAIT_S = {RETRY_WAIT_S}",

@@ -222,16 +222,47 @@ class Store(Sender):
         return self._change("hold", now_s, (rid, uid, reason), repeatable=False)
 
     def release(self, rid, uid, now_s):
-        """-> the new state. Raises as `hold`."""
+        """-> the new state. Raises as `hold`; HeldByOperator."""
         return self._change("release", now_s, (rid, uid), repeatable=False)
 
     def delete(self, rid, uid, now_s):
         """Delete what does not run. Raises as `hold`."""
         return self._change("delete", now_s, (rid, uid), repeatable=False)
 
-    def kill(self, rid, uid, signum, now_s):
-        """Order a signal for a running request. Raises as `hold`."""
-        return self._change("kill", now_s, (rid, uid, int(signum)), repeatable=False)
+    def kill(self, rid, uid, signum, now_s, suspended=None):
+        """Order a signal for a running request; `suspended`: only where it is, or is not. Raises as `hold`."""
+        wanted = "" if suspended is None else str(int(suspended))
+        return self._change("kill", now_s, (rid, uid, int(signum), wanted), repeatable=False)
+
+    def rerun(self, rid, uid, now_s):
+        """Order that a running request ends and is queued again. Raises as `hold`; BadValue: it is not restartable."""
+        return self._change("rerun", now_s, (rid, uid), repeatable=False)
+
+    def move(self, rid, uid, queue, now_s):
+        """Move what does not run to another queue.
+
+        Raises as `hold`; NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue where it is in that queue already.
+        """
+        return self._change("move", now_s, (rid, uid, queue), repeatable=False)
+
+    def alter(self, before, after, uid, now_s):
+        """Change what the submission of a request said, while it does not run.
+
+        Args:
+            before: the `Request` as it was read.
+            after: the same with other values. `due_s`, and what its checksum covers, may differ.
+            uid: as `hold`.
+        Returns:
+            An Op -> its state then.
+        Raises (when run): as `hold`; RecordChanged where it is not what was read any more.
+        """
+        due = "" if after.due_s == before.due_s else f"{after.due_s:.6f}"
+        old, new = before.to_hash(), {**after.to_hash(), "sum": after.checksum()}
+        for place in ("due_s", "state", "queue", "reason"):
+            old.pop(place, None)
+            new.pop(place, None)
+        changes = {name: new.get(name, "") for name in {**old, **new} if old.get(name) != new.get(name)}
+        return self._change("alter", now_s, (before.rid, uid, before.sum, due, *_flat(changes)), repeatable=False)
 
     # --- the worker --------------------------------------------------------------------------
 
@@ -240,10 +271,11 @@ class Store(Sender):
         return self._change("register_worker", now_s, (name, *_flat(template)))
 
     def take_orders(self, token, now_s):
-        """-> {rid: signal number}. The same token again gets the same orders, another one acknowledges them."""
+        """-> {rid: (signal number, ...)}. The same token again gets the same orders, another one acknowledges them."""
 
         def decode(answer):
-            return {_text(rid): int(signum) for rid, signum in zip(answer[::2], answer[1::2], strict=True)}
+            pairs = zip(answer[::2], answer[1::2], strict=True)
+            return {_text(rid): tuple(map(int, signals.split(b","))) for rid, signals in pairs}
 
         return self._change("take_orders", now_s, (token,), decode)
 
@@ -260,8 +292,12 @@ class Store(Sender):
         return self._change("bounce", now_s, (*_claim(claimed), reason, worker, target))
 
     def finish(self, ended, worker, retention_s, now_s):
-        """Record how a claimed request ended: outcome, exit code, signal, times, CPU seconds. Raises LostClaim."""
-        return self._change("finish", now_s, (*_claim(ended), *_end(ended, worker, retention_s)))
+        """Record a claimed request's outcome, exit code, signal, times and CPU -> whether it is to run again.
+
+        Raises LostClaim.
+        """
+        args = (*_claim(ended), *_end(ended, worker, retention_s))
+        return self._change("finish", now_s, args, lambda answer: answer == 2)
 
     def beat(self, worker, ttl_s, now_s):
         """The worker lives: keep rq from taking its executions for abandoned -> how many there are."""

@@ -35,7 +35,7 @@ def effective(table, argv, script):
         UsageError: bad usage of either; for the script it names the line.
     """
     given, operands = options.parse(table, argv)
-    _refuse_contradiction(given, "")
+    refuse_contradiction(given, "")
     embedded = {}
     # A directive has no operands: let them pass, to say so in words that fit.
     flags_only = (*table[:3], 0, -1, *table[5:])
@@ -50,7 +50,7 @@ def effective(table, argv, script):
                 "correct it, or put a second # before the marker"
             )
         embedded.update(values)
-    _refuse_contradiction(embedded, "script: ")
+    refuse_contradiction(embedded, "script: ")
     for group in GROUPS:
         if any(key in given for key in group):
             for key in group:
@@ -58,7 +58,8 @@ def effective(table, argv, script):
     return {**embedded, **given}, operands
 
 
-def _refuse_contradiction(values, where):
+def refuse_contradiction(values, where):
+    """Raise UsageError where two options of one group are given; `where` begins the message."""
     for group in GROUPS:
         both = [_SPELLED[key] for key in group if key in values]
         if len(both) > 1:

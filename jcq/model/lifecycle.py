@@ -30,6 +30,10 @@ TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "due": {WAITING: (QUEUED,)},
     "hold": {WAITING: (HELD,), QUEUED: (HELD,)},
     "release": {HELD: (WAITING, QUEUED)},
+    # What its submission said is changed; a new time may let it wait, or run.
+    "alter": {WAITING: (WAITING, QUEUED), QUEUED: (QUEUED, WAITING), HELD: (HELD,)},
+    # To another queue.
+    "move": {WAITING: (WAITING,), QUEUED: (QUEUED,), HELD: (HELD,)},
     # A pipe queue looks for a destination.
     "route": {QUEUED: (ROUTING,)},
     # A destination inside the site took it.
@@ -53,6 +57,8 @@ TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "delete": {ARRIVING: (DONE,), WAITING: (DONE,), HELD: (DONE,), QUEUED: (DONE,)},
     # An order; the worker finishes it as signalled.
     "kill": {RUNNING: (RUNNING,)},
+    # An order: it is killed, and queued again when it has ended.
+    "rerun": {RUNNING: (QUEUED,)},
     # The start of a site judges what an older epoch left: see jcq.model.restart.
     "recover": {
         RUNNING: (QUEUED, EXITING),

@@ -79,6 +79,12 @@ class Request:
     signal: int = 0
     #: What outlives its script lives on: that of its queue when it was claimed.
     background: bool = False
+    #: SIGSTOP was ordered, and no SIGCONT since.
+    suspended: bool = False
+    #: `qrerun` was ordered: it is queued again when it has ended.
+    requeue: bool = False
+    #: An operator holds it: its owner cannot release it.
+    operator_hold: bool = False
     #: Counts dispatches site-wide: the order in which requests were claimed.
     dispatch: int = 0
     #: Why it is held, waits, or where its output went instead.
@@ -149,7 +155,7 @@ class Request:
         return ""
 
 
-#: What a submission says and nothing changes later. Times of waiting are not here: a retry moves them.
+#: What a submission says and nothing but `qalter` changes later. Times of waiting are not here: a retry moves them.
 _FIXED = tuple(
     "rid seq site name uid gid user submitted_to priority submitted_s restartable workdir host umask tz shell"
     " out_path err_path joined keep_out keep_err has_environment variables home".split()

@@ -150,6 +150,15 @@ def encode_reply(reply):
     return b"".join(parts)
 
 
+def answer(out, err):
+    """The Reply of a command that acts on several things: code 1 where there is a line for standard error.
+
+    Args:
+        out, err: lines without their newlines.
+    """
+    return Reply(1 if err else 0, out="".join(f"{line}\n" for line in out), err="".join(f"{line}\n" for line in err))
+
+
 def refusal(verb, error):
     """The Reply for a JcqError: `qsub: what was wrong`, and its exit code."""
     return Reply(error.exit_code, err=f"{verb}: {error}\n")

@@ -7,12 +7,12 @@ text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`
 PIPE), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
 request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
 
-REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of
-jcq.model.lifecycle), `position` (place in its queue from 1; null where it was asked for by id), `priority`,
-`restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`, `due_s`, `started_s`, `ended_s`,
-`workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths; `~/...` stays on the
-execution machine; `stderr` is null with -eo), `node`, `pid`, `outcome`, `exit_code`, `signal`, `cpu_s`,
-`maxrss_kb`, `reason` (why it is held or waits, or where its output went instead).
+REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle),
+`suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
+for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`,
+`due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
+`~/...` stays on the execution machine; `stderr` is null with -eo), `node`, `pid`, `outcome`, `exit_code`, `signal`,
+`cpu_s`, `maxrss_kb`, `reason` (why it is held or waits, or where its output went instead).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
 the order of the text; a request that has ended only when its id is asked for, while it is retained.
@@ -59,6 +59,7 @@ def request_object(position, request):
         "queue": request.queue,
         "submitted_to": request.submitted_to,
         "state": request.state,
+        "suspended": request.suspended,
         "position": position or None,
         "priority": request.priority,
         "restartable": request.restartable,

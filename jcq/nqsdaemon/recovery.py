@@ -119,6 +119,8 @@ def decide(site, queue, request, node):
     """
     if request.state != lifecycle.RUNNING:
         return "redo", "the site stopped while it was on its way", None
+    if request.requeue:
+        return "rerun", "qrerun had ended it, to run again", None
     record = exit_record.read(exit_record.run_file(site.output, request, "exit"))
     if record is not None:
         return "recorded", "it had ended before the site stopped", ended_as(request, record)

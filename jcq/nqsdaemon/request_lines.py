@@ -24,8 +24,9 @@ def short_line(position, request):
     """
     pgrp = str(request.pid) if request.state == lifecycle.RUNNING and request.pid else ""
     name = shown(request.name).replace(" ", "_")
+    state = "SUSPENDED" if request.suspended else request.state
     line = f"{position or '-':>5}:   {name:<16} {request.id:<21} {owner(request):<12} {request.priority:>4} "
-    return f"{line}{request.state:>10} {pgrp:>8}".rstrip() + "\n"
+    return f"{line}{state:>10} {pgrp:>8}".rstrip() + "\n"
 
 
 def long_form(position, request, tz):

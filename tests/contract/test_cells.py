@@ -1,5 +1,7 @@
 """Every cell of the table of transitions: what it allows happens, everything else is refused and changes nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from jcq.errors import BadValue, LostClaim, NoSuchRequest, WrongState
@@ -137,6 +139,25 @@ def _recover(decision):
     return attempt
 
 
+def _alter(**fields):
+    def attempt(cell):
+        before = cell.get(RID)
+        cell.run(cell.store.alter(before, replace(before, **fields), OPERATOR, cell.now_s))
+
+    return attempt
+
+
+def _move(cell):
+    cell.queue("other", started=False)
+    cell.run(cell.store.move(RID, OPERATOR, "other", cell.now_s))
+
+
+def _rerun(cell):
+    cell.set("batch", "started", False)
+    cell.run(cell.store.rerun(RID, OPERATOR, cell.now_s))
+    cell.finish(cell.get(RID))
+
+
 def _on(method, *args):
     return lambda cell: cell.run(getattr(cell.store, method)(RID, *args, cell.now_s))
 
@@ -161,6 +182,10 @@ ATTEMPTS = [
     ("deliver", _by_worker("deliver", ""), "batch", {EXITING: DONE, DONE: DONE}),
     ("delete", _on("delete", OPERATOR), "batch", {ARRIVING: DONE, WAITING: DONE, HELD: DONE, QUEUED: DONE}),
     ("kill", _on("kill", OPERATOR, 15), "batch", {RUNNING: RUNNING}),
+    ("alter", _alter(due_s=NOW_S + 90), "batch", {WAITING: WAITING, QUEUED: WAITING, HELD: HELD}),
+    ("alter", _alter(due_s=0.001, priority=50), "batch", {WAITING: QUEUED, QUEUED: QUEUED, HELD: HELD}),
+    ("move", _move, "batch", {WAITING: WAITING, QUEUED: QUEUED, HELD: HELD}),
+    ("rerun", _rerun, "batch", {RUNNING: QUEUED}),
     ("recover", _recover("rerun"), "batch", {RUNNING: QUEUED}),
     ("recover", _recover("keep"), "batch", {RUNNING: QUEUED}),
     ("recover", _recover("remove"), "batch", {RUNNING: EXITING, EXITING: EXITING}),

@@ -124,7 +124,7 @@ def test_orders_to_kill_reach_the_worker_once(bench):
     rid = bench.submit()
     bench.claim()
     bench.run(bench.store.kill(rid, ALICE, 15, NOW_S))
-    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: 15}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: (15,)}
     assert bench.run(bench.store.take_orders("o2", NOW_S)) == {}
 
 
@@ -134,7 +134,7 @@ def test_a_kill_is_not_softened_by_a_later_signal(bench):
     bench.claim()
     for signum in (15, 9, 1):
         bench.run(bench.store.kill(rid, ALICE, signum, NOW_S))
-    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: 9}
+    assert bench.run(bench.store.take_orders("o1", NOW_S)) == {rid: (15, 9)}
 
 
 def test_an_order_dies_with_its_request(bench):

@@ -70,8 +70,17 @@ def test_a_beginning_repeated_is_one(bench):
 def test_an_end_repeated_is_one(bench):
     (request,) = claimed(bench)
     request.outcome, request.ended_s = EXITED, NOW_S
-    assert twice(bench, bench.store.finish(request, WORKER, RETENTION_S, NOW_S)) == (1, 1)
+    assert twice(bench, bench.store.finish(request, WORKER, RETENTION_S, NOW_S)) == (False, False)
     assert bench.state(request.rid) == EXITING
+
+
+def test_an_end_by_rerun_repeated_is_one(bench):
+    (request,) = claimed(bench)
+    bench.set("batch", "started", False)
+    bench.run(bench.store.rerun(request.rid, ALICE, NOW_S))
+    request.outcome, request.ended_s = EXITED, NOW_S
+    assert twice(bench, bench.store.finish(request, WORKER, RETENTION_S, NOW_S)) == (True, True)
+    assert bench.state(request.rid) == QUEUED
 
 
 def test_a_delivery_repeated_is_one(bench):
@@ -108,10 +117,10 @@ def test_a_kill_order_whose_answer_was_lost_is_given_again(bench):
     first, second = claimed(bench, 2)
     bench.run(bench.store.kill(first.rid, ALICE, 15, NOW_S))
     op = bench.store.take_orders("o1", NOW_S)
-    assert twice(bench, op) == ({first.rid: 15}, {first.rid: 15})
+    assert twice(bench, op) == ({first.rid: (15,)}, {first.rid: (15,)})
     # One that was ordered meanwhile comes along.
     bench.run(bench.store.kill(second.rid, ALICE, 9, NOW_S))
-    assert bench.run(op) == {first.rid: 15, second.rid: 9}
+    assert bench.run(op) == {first.rid: (15,), second.rid: (9,)}
     assert bench.run(bench.store.take_orders("o2", NOW_S)) == {}
 
 
@@ -120,7 +129,7 @@ def test_an_order_after_one_that_was_handed_out_is_an_order(bench):
     bench.run(bench.store.kill(request.rid, ALICE, 9, NOW_S))
     bench.run(bench.store.take_orders("o1", NOW_S))
     bench.run(bench.store.kill(request.rid, ALICE, 15, NOW_S))
-    assert bench.run(bench.store.take_orders("o2", NOW_S)) == {request.rid: 15}
+    assert bench.run(bench.store.take_orders("o2", NOW_S)) == {request.rid: (15,)}
 
 
 def test_an_adoption_repeated_gets_the_same_deliveries(bench):

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from jcq.frames import netstring
+from jcq.options import TABLES
 from support.fakedaemon import FakeDaemon, hot_argv
 
 #: What may be loaded beside the built-in modules and what `python -I -S` has loaded before the first line runs.
@@ -18,7 +19,7 @@ ALLOWED = {
     # asking
     "_socket",
     # jcq
-    "jcq", "jcq.cli", "jcq.cli.qdel", "jcq.cli.qstat", "jcq.cli.qsub", "jcq.cli.qwait",
+    "jcq", "jcq.cli", *(f"jcq.cli.{command}" for command in TABLES),
     "jcq.client", "jcq.errors", "jcq.frames", "jcq.options", "jcq.site",
 }  # fmt: skip
 
@@ -39,6 +40,8 @@ def bare_modules():
         ("qstat", ["-a", "--json"]),
         ("qdel", ["-TERM", "12"]),
         ("qwait", ["12"]),
+        ("qalter", ["-p", "1", "12"]),
+        ("qsig", ["-TERM", "12"]),
     ],
 )
 def test_only_the_allowed_modules(tmp_path, command, args):

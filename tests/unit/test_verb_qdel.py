@@ -14,7 +14,10 @@ def work(tmp_path):
 
 
 def orders(work):
-    return {rid.decode(): int(signum) for rid, signum in work.connection.hgetall(keys.KILLS).items()}
+    return {
+        rid.decode(): [int(signum) for signum in signals.split(b",")]
+        for rid, signals in work.connection.hgetall(keys.KILLS).items()
+    }
 
 
 def running(work, uid=1000):
@@ -51,7 +54,8 @@ def test_a_running_request_is_touched_only_with_k_or_signo(work):
     for option, signum in (("-USR1", 10), ("-15", 15), ("-k", 9)):
         reply = work.call("qdel", option, "12")
         assert (reply.exit_code, reply.out, reply.err) == (0, "Request 12.testsite has been signalled.\n", "")
-        assert orders(work) == {"200-12": signum}
+        assert orders(work)["200-12"][-1] == signum
+    assert orders(work) == {"200-12": [10, 15, 9]}
     assert work.request(12).state == "RUNNING"
 
 

@@ -11,13 +11,5 @@ local row = redis.call('HMGET', key, 'state', 'attempt', 'token', 'queue')
 if row[2] ~= ARGV[5] then return fail('LOST', rid) end
 if row[1] ~= 'RUNNING' and redis.call('HGET', key, 'bounced') == ARGV[6] then return 1 end
 if row[3] ~= ARGV[6] or not may('bounce', row[1], ARGV[9]) then return fail('LOST', rid) end
-if ARGV[9] == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
-place(rid, row[1], row[4], ARGV[9], row[4])
-redis.call('SREM', 'jcq:slots', rid)
-redis.call('HDEL', key, 'pid', 'pid_start', 'started_s', 'token')
-redis.call('HDEL', 'jcq:kills', rid)
-redis.call('HSET', key, 'reason', ARGV[7], 'bounced', ARGV[6])
-close_execution(rid, row[4], ARGV[6], ARGV[8])
-redis.call('DEL', 'rq:job:' .. rid)
-promote(true)
+give_back(rid, row[1], row[4], ARGV[9], ARGV[6], ARGV[8], ARGV[7])
 return 1

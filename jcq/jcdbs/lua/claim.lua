@@ -27,7 +27,7 @@ for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
     if whole and may('dispatch', state, 'RUNNING') and redis.call('ZSCORE', k_promoted(queue), rid) then
       local token = ARGV[6] .. left
       redis.call('ZREM', k_promoted(queue), rid)
-      redis.call('HDEL', key, 'promoted', 'reason', 'pid', 'pid_start', 'bounced', 'background', 'rerun')
+      redis.call('HDEL', key, 'promoted', 'reason', 'pid', 'pid_start', 'bounced', 'background', 'rerun', 'requeue', 'suspended')
       redis.call('ZADD', k_in(queue, 'RUNNING'), order_of(rid), rid)
       if redis.call('HGET', k_queue(queue), 'background') == '1' then redis.call('HSET', key, 'background', '1') end
       redis.call('HINCRBY', key, 'attempt', 1)

@@ -140,6 +140,17 @@ local function make_done(rid, from, queue, outcome, reason)
   redis.call('PUBLISH', 'jcq:ended', rid)
 end
 
+-- The worker is to send a signal to a running request, after those that were ordered before and not taken yet; SIGKILL is
+-- the last of all.
+local function order_signal(rid, signum)
+  local before = redis.call('HGET', 'jcq:kills', rid)
+  if before and not string.find(before, ':', 1, true) then
+    signum = string.find(',' .. before .. ',', ',9,', 1, true) and before or before .. ',' .. signum
+  end
+  redis.call('HSET', 'jcq:kills', rid, signum)
+  redis.call('PUBLISH', 'jcq:wake', 'kill')
+end
+
 local function wait_until(rid, from, queue, due, reason)
   place(rid, from, queue, 'WAITING', queue)
   redis.call('ZADD', 'jcq:waiting', due, rid)
@@ -242,4 +253,18 @@ local function rq_record(rid, queue, token, worker, ttl, started, ended, ended_i
   redis.call('XADD', results, 'MAXLEN', '10', '*', 'type', good and '1' or '2', 'created_at', ARGV[2], field, value,
     'worker_name', worker, 'execution_id', token, 'execution_started_at', started, 'execution_ended_at', ended)
   redis.call('EXPIRE', results, ttl)
+end
+
+-- A claimed request is not RUNNING any more, and is to run again some time: QUEUED, first among equals, or HELD.
+local function give_back(rid, from, queue, to, token, worker, reason)
+  local key = k_request(rid)
+  if to == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
+  place(rid, from, queue, to, queue)
+  redis.call('SREM', 'jcq:slots', rid)
+  redis.call('HDEL', key, 'pid', 'pid_start', 'started_s', 'token', 'requeue', 'suspended')
+  redis.call('HDEL', 'jcq:kills', rid)
+  redis.call('HSET', key, 'reason', reason, 'bounced', token)
+  close_execution(rid, queue, token, worker)
+  redis.call('DEL', 'rq:job:' .. rid)
+  promote(true)
 end

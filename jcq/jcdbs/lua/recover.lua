@@ -20,7 +20,7 @@ if target == 'WAITING' then
 end
 if target == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
 place(rid, state, queue, target, queue)
-redis.call('HDEL', key, 'pid', 'pid_start', 'deliverer')
+redis.call('HDEL', key, 'pid', 'pid_start', 'deliverer', 'requeue', 'suspended')
 redis.call('HDEL', 'jcq:kills', rid)
 redis.call('SREM', 'jcq:slots', rid)
 local token = redis.call('HGET', key, 'token') or ''

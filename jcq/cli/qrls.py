@@ -1,0 +1,18 @@
+"""qrls: release held requests."""
+
+from jcq.client import leave, run
+from jcq.options import QRLS
+
+
+def main(root=None):
+    """Run the command; returns its exit code. `root` is what an installed command carries, or None."""
+    return run(QRLS, root)
+
+
+def command(root=None):
+    """Run the command and end the process, without the time that taking down the interpreter takes."""
+    leave(run(QRLS, root))
+
+
+if __name__ == "__main__":
+    command()
