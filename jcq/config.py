@@ -31,6 +31,10 @@ class DaemonConf:
     output_spool: str = ""
     #: How long an ended request stays visible.
     retention_s: int = 7 * 24 * 3600
+    #: The program that sends mail, run as `sendmail -oi -f SENDER RECIPIENT`; empty: none is sent.
+    sendmail: str = "/usr/sbin/sendmail"
+    #: `HOST` or `HOST:PORT` of an SMTP server, in place of `sendmail`.
+    smtp: str = ""
     #: Where logs go beside the site's own files: a syslog facility, or `OFF`.
     syslog: str = "local0"
 
@@ -136,6 +140,11 @@ def _value(file, number, key, value, example):
         if value.upper() not in ("SITE", "OFF", ""):
             raise ConfigError(file=file, line=number, reason=f"{key} must be SITE or OFF, not {value!r}")
         return value.upper()
+    if key == "smtp" and value:
+        host, colon, port = value.rpartition(":")
+        if colon and not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _PORT_MAX):
+            raise ConfigError(file=file, line=number, reason=f"smtp must be HOST or HOST:PORT, not {value!r}")
+        return value
     if key == "SWEEP":
         if value.upper() not in ("ALL", ""):
             raise ConfigError(file=file, line=number, reason=f"{key} must be ALL or empty, not {value!r}")

@@ -14,6 +14,8 @@ SLOTS = "jcq:slots"
 KILLS = "jcq:kills"
 #: Sorted set of damaged requests by the time they were found.
 LOST_FOUND = "jcq:lostfound"
+#: List of mails to be sent, the oldest first: `RID EVENT TIME`, the event an outcome or `begun`.
+MAIL = "jcq:mail"
 #: Name of the worker of this epoch. Nothing is promoted without one.
 WORKER = "jcq:worker"
 #: Fields that every rq job hash has, made by rq itself.
@@ -22,6 +24,7 @@ RQ_TEMPLATE = "jcq:rqjob"
 #: Channels. What they say is a hint; the keys are the truth.
 CHANNEL_WAKE = "jcq:wake"
 CHANNEL_DONE = "jcq:ended"
+CHANNEL_MAIL = "jcq:mailed"
 
 SCHEMA_VERSION = 1
 

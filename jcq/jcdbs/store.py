@@ -31,6 +31,8 @@ class SiteRecord:
     default_priority: int = PRIORITY_DEFAULT
     run_limit: int = 0
     retry_wait_s: int = scripts.RETRY_WAIT_S
+    #: Who sends the site's mail; empty: nqs.
+    mail_account: str = ""
 
 
 def _text(answer):
@@ -330,6 +332,21 @@ class Store(Sender):
     def retire(self, before_s, now_s, most=1000):
         """Forget what ended before a moment -> [rid], whose files may be removed; the next start removes the rest."""
         return self._change("retire", now_s, (f"{before_s:.6f}", most), lambda answer: [_text(rid) for rid in answer])
+
+    # --- mail --------------------------------------------------------------------------------
+
+    def mail(self, most=50):
+        """-> [(rid, event: an outcome or `begun`, seconds since 1970, the entry itself)], the oldest first."""
+
+        def decode(answers):
+            entries = [_text(entry) for entry in answers[0]]
+            return [(*entry.split(" ")[:2], float(entry.split(" ")[2]), entry) for entry in entries]
+
+        return Op("mail", (("LRANGE", keys.MAIL, 0, most - 1),), decode)
+
+    def mailed(self, count, first, now_s):
+        """Forget the first mails; `first` is the entry of the very first."""
+        return self._change("mailed", now_s, (count, first))
 
     # --- what is damaged ---------------------------------------------------------------------
 

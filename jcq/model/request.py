@@ -60,6 +60,10 @@ class Request:
     has_environment: bool = False
     #: HOME, PATH and so on of the submitting command, `NAME=value` joined by NUL: the job's QSUB_HOME, QSUB_PATH ...
     variables: str = ""
+    #: Whether its owner wants a mail when it begins, and when it has ended; to whom: empty means the owner.
+    mail_begin: bool = False
+    mail_end: bool = False
+    mail_to: str = ""
     #: HOME of a site without root whose uid has no account.
     home: str = ""
     attempt: int = 0
@@ -143,7 +147,8 @@ class Request:
 
         Whoever changes one of them later (the priority, say) writes a new sum with it.
         """
-        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in _FIXED)
+        names = [*_FIXED, *(name for name in _FIXED_LATER if getattr(self, name))]
+        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in names)
         return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
 
     def flaw(self):
@@ -160,6 +165,8 @@ _FIXED = tuple(
     "rid seq site name uid gid user submitted_to priority submitted_s restartable workdir host umask tz shell"
     " out_path err_path joined keep_out keep_err has_environment variables home".split()
 )
+#: The same, of later versions: only where it is set, so that an older record keeps its sum.
+_FIXED_LATER = ("mail_begin", "mail_end", "mail_to")
 
 
 def _to_text(value):

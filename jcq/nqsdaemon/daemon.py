@@ -22,6 +22,7 @@ from jcq.nqsdaemon.call import Reply, encode_reply, log_refusal, parse_call, ref
 from jcq.nqsdaemon.connection import Connection
 from jcq.nqsdaemon.desk import Ended
 from jcq.nqsdaemon.port import Doorkeeper
+from jcq.nqsdaemon.postman import Postman
 from jcq.nqsdaemon.verbs.table import HANDLERS
 
 CONNECTIONS_MAX = 4096
@@ -57,7 +58,7 @@ class Daemon:
     Args:
         desk: what handlers work with.
         listener: the bound, listening, non-blocking API socket.
-        pubsub: a redis-py PubSub that is subscribed to `keys.CHANNEL_DONE`.
+        pubsub: a redis-py PubSub as `subscribed` makes it.
         stop: the `StopSignal`, which ends a wait.
         fence: the `Fence`: a daemon that was frozen confirms nothing.
         port: what `jcq.nqsdaemon.port.open_port` returned.
@@ -72,6 +73,7 @@ class Daemon:
         self._listen_to(pubsub)
         self._selector.register(stop, selectors.EVENT_READ, lambda _events: stop.drain())
         self._doorkeeper = Doorkeeper(port, self._selector, desk.log)
+        self._postman = Postman(desk, self._selector, fence)
         self._clients = set()
         self._ready = deque()
         self._waiters = {}
@@ -101,6 +103,7 @@ class Daemon:
         for client in list(self._clients):
             self._drop(client)
         self._doorkeeper.close()
+        self._postman.close()
         self._selector.close()
 
     def _patience(self, limit_s):
@@ -110,7 +113,7 @@ class Daemon:
             limit_s = min(limit_s, PAUSE_S)
         if self._next_due_s:
             limit_s = min(limit_s, max(0.0, self._next_due_s - self.desk.now()))
-        limit_s = min(limit_s, self._doorkeeper.patience_s())
+        limit_s = min(limit_s, self._doorkeeper.patience_s(), self._postman.patience_s())
         return max(0.0, min(limit_s, self._next_retire - time.monotonic(), self._fence.remaining_s()))
 
     # --- clients -----------------------------------------------------------------------------
@@ -312,6 +315,8 @@ class Daemon:
             while message := self._pubsub.get_message(ignore_subscribe_messages=True, timeout=0):
                 if message["channel"] == keys.CHANNEL_DONE.encode():
                     self._look_again(message["data"].decode())
+                else:
+                    self._postman.wake()
         except ConnectionLost as error:
             self._hear_again(error)
 
@@ -324,6 +329,7 @@ class Daemon:
         self._listen_to(store.lasting(partial(subscribed, store), changes=False))
         for rid in list(self._waiters):
             self._look_again(rid)
+        self._postman.wake()
 
     def _listen_to(self, pubsub):
         self._pubsub = pubsub
@@ -344,6 +350,7 @@ class Daemon:
         store, now_s = self.desk.store, self.desk.now()
         if self.desk.room.bare:
             return
+        self._postman.run_once()
         if self._next_due_s and now_s >= self._next_due_s:
             self._note_due(store.run(store.due(now_s)))
         if time.monotonic() >= self._next_retire:
@@ -362,10 +369,11 @@ class Daemon:
 
 
 def subscribed(store):
-    """A PubSub that hears of every request's end."""
+    """A PubSub that hears of every request's end, and of every mail."""
     pubsub = store.connection.pubsub()
-    pubsub.subscribe(keys.CHANNEL_DONE)
-    pubsub.get_message(timeout=5)
+    pubsub.subscribe(keys.CHANNEL_DONE, keys.CHANNEL_MAIL)
+    for _ in range(2):
+        pubsub.get_message(timeout=5)
     return pubsub
 
 

@@ -11,7 +11,8 @@ REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state
 `suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
 for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`,
 `due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
-`~/...` stays on the execution machine; `stderr` is null with -eo), `node`, `pid`, `outcome`, `exit_code`, `signal`,
+`~/...` stays on the execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants
+a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`,
 `cpu_s`, `maxrss_kb`, `reason` (why it is held or waits, or where its output went instead).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
@@ -75,6 +76,8 @@ def request_object(position, request):
         "umask": f"{request.umask:03o}",
         "stdout": _clean(output_path(request, "o")[0]),
         "stderr": None if request.joined else _clean(output_path(request, "e")[0]),
+        "mail": [event for event, wanted in (("begin", request.mail_begin), ("end", request.mail_end)) if wanted],
+        "mail_to": _clean(request.mail_to) or None,
         "node": _clean(request.node) or None,
         "pid": request.pid or None,
         "outcome": request.outcome or None,

@@ -47,6 +47,8 @@ def long_form(position, request, tz):
         f"\tOriginating machine = {shown(request.host)}",
         f"\tWorking directory = {shown(request.workdir)}",
         *(f"\t{line}" for line in _output(request)),
+        f"\tMail = [{_mail_flags(request)}]",
+        f"\tMail address = {shown(request.mail_to) or owner(request)}",
         f"\tShell = {shown(request.shell) or 'DEFAULT'}",
         f"\tUmask = {request.umask:03o}",
         f"\tRestart = {'ENABLE' if request.restartable else 'DISABLE'}",
@@ -54,6 +56,11 @@ def long_form(position, request, tz):
     if request.reason:
         lines.append(f"\tNote = {shown(request.reason)}")
     return "\n".join(lines) + "\n"
+
+
+def _mail_flags(request):
+    words = [word for word, wanted in (("BEGIN", request.mail_begin), ("END", request.mail_end)) if wanted]
+    return ", ".join(words) or "NONE"
 
 
 def owner(request):
@@ -91,13 +98,13 @@ def output_path(request, letter):
 
 def _life(request, where):
     """What has happened to it, and when."""
-    yield f"Created at {_moment(request.submitted_s, where)}"
+    yield f"Created at {moment(request.submitted_s, where)}"
     if request.due_s and request.state == lifecycle.WAITING:
-        yield f"Not before {_moment(request.due_s, where)}"
+        yield f"Not before {moment(request.due_s, where)}"
     if request.started_s:
-        yield f"Started at {_moment(request.started_s, where)} on {shown(request.node)}, attempt {request.attempt}"
+        yield f"Started at {moment(request.started_s, where)} on {shown(request.node)}, attempt {request.attempt}"
     if request.ended_s:
-        yield f"Ended at {_moment(request.ended_s, where)}"
+        yield f"Ended at {moment(request.ended_s, where)}"
     if request.outcome:
         yield f"Outcome = {outcome(request)}"
     if request.outcome in (lifecycle.EXITED, lifecycle.SIGNALLED):
@@ -121,5 +128,6 @@ def readers_zone(tz):
         return zone("")
 
 
-def _moment(seconds, where):
+def moment(seconds, where):
+    """A moment, seconds since 1970, as people of that zone read it."""
     return datetime.fromtimestamp(seconds, where).strftime("%a %b %d %H:%M:%S %Z %Y")

@@ -9,11 +9,14 @@ from jcq.nqsdaemon.call import PATH_BYTES_MAX
 from jcq.nqsdaemon.requestid import is_this_site
 from jcq.site import short_name
 
+_RECIPIENT_CHARACTERS_MAX = 254
 #: Options without a value -> what each sets; those of one group replace each other.
 _FLAGS: dict[str, dict] = {
     "joined": {"joined": True, "keep_err": False, "err_path": ""},
     "keep_err": {"keep_err": True, "joined": False, "err_path": ""},
     "keep_out": {"keep_out": True, "out_path": ""},
+    "mail_begin": {"mail_begin": True},
+    "mail_end": {"mail_end": True},
     "not_restartable": {"restartable": False},
     "restartable": {"restartable": True},
 }
@@ -38,6 +41,8 @@ def attributes(values, call, desk):
         found["priority"] = values["priority"]
     if "name" in values:
         found["name"] = requestname.chosen(values["name"])
+    if "mail_to" in values:
+        found["mail_to"] = _recipient(values["mail_to"])
     if "start" in values:
         found["due_s"] = _due(values["start"], call, desk)
     if "shell" in values:
@@ -49,6 +54,14 @@ def attributes(values, call, desk):
     if "err_path" in values:
         found |= {"err_path": _output_path(values["err_path"], "-e", call, desk), "keep_err": False, "joined": False}
     return found
+
+
+def _recipient(text):
+    """One address: what a mail program could take for an option or for several recipients is none."""
+    good = text.isascii() and text.isprintable() and not set(text) & set(" ,;:<>()\"'`|\\/") and text.count("@") < 2
+    if not good or not text or text[0] in "-@" or text[-1] == "@" or len(text) > _RECIPIENT_CHARACTERS_MAX:
+        raise UsageError(reason=f"-mu needs one mail address, user or user@host, not {text!r}")
+    return text
 
 
 def _due(text, call, desk):

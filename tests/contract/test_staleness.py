@@ -34,6 +34,7 @@ def changing(store, request):
         "hold": store.hold(request.rid, "why", OPERATOR, NOW_S),
         "kill": store.kill(request.rid, OPERATOR, 9, NOW_S),
         "lose": store.lose(request.rid, "why", NOW_S),
+        "mailed": store.mailed(1, "first", NOW_S),
         "move": store.move(request.rid, OPERATOR, "guilb_def", NOW_S),
         "recover": store.recover(request.rid, "rerun", "why", NOW_S),
         "register_worker": store.register_worker("other", TEMPLATE, NOW_S),

@@ -1,6 +1,6 @@
 -- The output of an ended request is where it belongs: EXITING becomes DONE. The same token again gets the same answer.
 -- ARGV[4] rid   ARGV[5] attempt   ARGV[6] token   ARGV[7] note: where output went instead, or ''
--- Returns 1. Errors: STALE LOST. Events: jcq:ended.
+-- Returns 1. Errors: STALE LOST. Events: jcq:ended, jcq:mailed.
 local err = stale_epoch()
 if err then return err end
 local rid = ARGV[4]

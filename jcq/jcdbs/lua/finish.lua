@@ -4,7 +4,7 @@
 -- ARGV[10] started, ARGV[11] ended: seconds since 1970   ARGV[12] CPU seconds   ARGV[13] greatest RSS, kB
 -- ARGV[14] rq name of the worker   ARGV[15] retention, seconds   ARGV[16] ended as rq writes it
 -- ARGV[17] return_value or exc_string   ARGV[18] that value, encoded as rq's results are
--- Returns 1; 2 where rerun.lua had ordered that it is QUEUED again, whatever its outcome. Errors: STALE LOST. Events: none: the worker claims after it.
+-- Returns 1; 2 where rerun.lua had ordered that it is QUEUED again, whatever its outcome. Errors: STALE LOST. Events: jcq:mailed; the worker claims after it.
 local err = stale_epoch()
 if err then return err end
 local rid = ARGV[4]
@@ -19,6 +19,8 @@ if redis.call('HGET', key, 'requeue') == '1' and may('rerun', row[1], 'QUEUED') 
   give_back(rid, row[1], queue, 'QUEUED', ARGV[6], ARGV[14], 'ended by qrerun, to run again')
   return 2
 end
+-- One that ends at once is never reported as begun.
+if redis.call('HEXISTS', key, 'pid') == 0 then mail(rid, 'begun', 'mail_begin') end
 place(rid, row[1], queue, 'EXITING', queue)
 redis.call('SREM', 'jcq:slots', rid)
 redis.call('HDEL', 'jcq:kills', rid)

@@ -131,6 +131,14 @@ local function misplaced(rid)
   return lose(rid, state and 'its record contradicts the list in which it stands' or 'it has no record', true)
 end
 
+-- Note a mail for the request's owner; nqsdaemon sends it. `field` is the option that asks for it, nil: it was not asked for, but
+-- what was done to the request its owner did not do.
+local function mail(rid, event, field)
+  if field and redis.call('HGET', k_request(rid), field) ~= '1' then return end
+  redis.call('RPUSH', 'jcq:mail', rid .. ' ' .. event .. ' ' .. ARGV[2])
+  redis.call('PUBLISH', 'jcq:mailed', rid)
+end
+
 local function make_done(rid, from, queue, outcome, reason)
   place(rid, from, queue, 'DONE', queue)
   redis.call('HSET', k_request(rid), 'outcome', outcome, 'ended_s', ARGV[2])
@@ -138,6 +146,7 @@ local function make_done(rid, from, queue, outcome, reason)
   redis.call('ZADD', 'jcq:done', ARGV[2], rid)
   redis.call('HDEL', 'jcq:kills', rid)
   redis.call('PUBLISH', 'jcq:ended', rid)
+  mail(rid, outcome, (outcome ~= 'purged' and outcome ~= 'rejected') and 'mail_end' or nil)
 end
 
 -- The worker is to send a signal to a running request, after those that were ordered before and not taken yet; SIGKILL is
