@@ -19,6 +19,8 @@ SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 ANSWER_TIMEOUT_S = 120
 #: Longest part of an answer that is accepted, in bytes: qstat of 100,000 requests has 10 MB.
 ANSWER_BYTES_MAX = 900_000_000
+#: How often `--watch` asks.
+WATCH_EVERY_S = 2
 #: Variables that a request gets in any case, as QSUB_HOME and so on, and what names the default queue.
 ALWAYS_SENT = ("HOME", "LOGNAME", "MAIL", "PATH", "QSUB_QUEUE", "SHELL", "TZ")
 
@@ -85,7 +87,25 @@ def _run(table, root, asked):
         script, name = _read_script(operands[0] if operands else "-")
         parts += [b"script-name=" + name, b"script=" + script]
         parts += _environment("export" in values or _may_export(script))
+    if "watch" in values:
+        return _watch(command, there, parts)
     return _ask(command, there, parts, _write, asked)
+
+
+def _watch(command, there, parts):
+    """Ask again and again, until interrupted, which is its ordinary end; a terminal is cleared before each answer."""
+    from time import sleep
+
+    clear = b"\033[H\033[J" if os.isatty(1) else b""
+    try:
+        while True:
+            collected = {1: clear, 2: b""}
+            _ask(command, there, parts, _collector(collected))
+            for fd in (1, 2):
+                _write(fd, collected[fd], command)
+            sleep(WATCH_EVERY_S)
+    except KeyboardInterrupt:
+        return 0
 
 
 def call(command, there, words):
@@ -101,14 +121,19 @@ def call(command, there, words):
         SiteNotRunning, NotServed, NoAnswer: it could not be asked, or did not answer.
     """
     collected = {1: b"", 2: b""}
+    parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
+    parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
+    code = _ask(command, there, parts, _collector(collected))
+    return code, collected[1].decode(errors="replace"), collected[2].decode(errors="replace")
+
+
+def _collector(collected):
+    """What takes the place of `_write`: keeps what was answered in `collected[1]` and `collected[2]`."""
 
     def collect(fd, text, _command):
         collected[fd] += text
 
-    parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
-    parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
-    code = _ask(command, there, parts, collect)
-    return code, collected[1].decode(errors="replace"), collected[2].decode(errors="replace")
+    return collect
 
 
 def _open_standard_descriptors():

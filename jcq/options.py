@@ -45,11 +45,28 @@ QSTAT = (
     -1,
     (
         ("-a", "", "all", None, "requests of all users"),
+        ("-b", "", "batch", None, "batch queues only"),
+        ("-d", "", "device", None, "device queues only (jcq has none)"),
         ("-l", "", "long", None, "long form: every attribute of a request"),
+        ("-m", "", "medium", None, "with each request why it is not running, or when it will"),
+        ("-o", "", "originated", None, "requests submitted on this machine only"),
+        ("-p", "", "pipe", None, "pipe queues only"),
+        ("-r", "", "routes", None, "with each pipe queue its destinations"),
+        ("-s", "", "standard", None, "the standard form, which is the default"),
         ("-u", "user", "user", None, "requests of this user"),
         ("-x", "", "extended", None, "extended header: run limit, destinations, restart attribute"),
         ("--json", "", "json", None, "one JSON document instead of text"),
+        ("--watch", "", "watch", None, "show it again every two seconds, until interrupted"),
     ),
+)
+
+QSTATQ = (
+    "qstatq",
+    "Show queues, one a line.",
+    "[queue ...]",
+    0,
+    -1,
+    (),
 )
 
 QDEL = (
@@ -128,7 +145,8 @@ QWAIT = (
 )
 
 TABLES = {
-    table[0]: table for table in (QSUB, QSTAT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+    table[0]: table
+    for table in (QSUB, QSTAT, QSTATQ, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
 }
 
 

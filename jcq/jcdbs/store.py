@@ -115,6 +115,14 @@ class Store(Sender):
         """Set a field of `SiteRecord`: default_queue, default_priority, run_limit, retry_wait_s; "" unsets it."""
         return self._change("set_param", now_s, (name, str(value)))
 
+    def slots(self):
+        """-> how many requests hold a run slot: promoted or running."""
+        return Op("slots", (("SCARD", keys.SLOTS),), lambda answers: answers[0])
+
+    def worker(self):
+        """-> the worker's name, or None where none is ready."""
+        return Op("worker", (("GET", keys.WORKER),), lambda answers: _text(answers[0]))
+
     # --- queues ------------------------------------------------------------------------------
 
     def queues(self):

@@ -13,7 +13,8 @@ for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its disp
 `due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
 `~/...` stays on the execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants
 a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`,
-`cpu_s`, `maxrss_kb`, `reason` (why it is held or waits, or where its output went instead).
+`cpu_s`, `maxrss_kb`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is not
+running, in one phrase; null where it runs or has ended).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
 the order of the text; a request that has ended only when its id is asked for, while it is retained.
@@ -49,8 +50,8 @@ def queue_object(queue):
     }
 
 
-def request_object(position, request):
-    """The dict of a `Request`; `position` 0: not known."""
+def request_object(position, request, why=""):
+    """The dict of a `Request`; `position` 0: not known; `why` it is not running, see `jcq.nqsdaemon.why`."""
     ran = request.outcome in (lifecycle.EXITED, lifecycle.SIGNALLED)
     return {
         "id": request.id,
@@ -86,6 +87,7 @@ def request_object(position, request):
         "cpu_s": request.cpu_s if ran else None,
         "maxrss_kb": request.maxrss_kb if ran else None,
         "reason": _clean(request.reason),
+        "why": why or None,
     }
 
 

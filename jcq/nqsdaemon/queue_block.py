@@ -67,6 +67,15 @@ def queue_block(queue, site_name):
     )
 
 
+def routes_block(queue, site_name):
+    """The header of a queue, and of a pipe queue its destinations: `qstat -r`."""
+    return queue_block(queue, site_name) + (f"  {_destset(queue, site_name)}\n" if queue.type == PIPE else "")
+
+
+def _destset(queue, site_name):
+    return f"Destset = {{{', '.join(f'{name}@{site_name}' for name in queue.destinations)}}}"
+
+
 def extended_block(queue, site_name):
     """The header of a queue with its limits, destinations and attributes: `qstat -x`, `show long queue`.
 
@@ -75,7 +84,7 @@ def extended_block(queue, site_name):
     lines = ["Unrestricted access"]
     if queue.type == PIPE:
         lines.insert(0, "Queue server: built in")
-        lines.append(f"Destset = {{{', '.join(f'{name}@{site_name}' for name in queue.destinations)}}}")
+        lines.append(_destset(queue, site_name))
     else:
         lines.insert(0, f"Run_limit = {queue.run_limit};")
         lines += [f"Restart = {queue.restart}", f"Nqsbg = {'ON' if queue.background else 'OFF'}"]

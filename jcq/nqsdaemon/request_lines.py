@@ -29,13 +29,19 @@ def short_line(position, request):
     return f"{line}{state:>10} {pgrp:>8}".rstrip() + "\n"
 
 
-def long_form(position, request, tz):
+def medium_form(position, request, why):
+    """The line of a queue's list, and below it why the request is not running, if there is something to say."""
+    return short_line(position, request) + (f"              {why}\n" if why else "")
+
+
+def long_form(position, request, tz, why=""):
     """Every attribute of a request.
 
     Args:
         position: place in the queue, as `short_line` has it.
         request: the `Request`.
         tz: the reader's TZ, see `jcq.model.starttime.zone`.
+        why: why it is not running, see `jcq.nqsdaemon.why`.
     """
     pgrp = f"  Pgrp={request.pid}" if request.state == lifecycle.RUNNING and request.pid else ""
     lines = [
@@ -53,6 +59,8 @@ def long_form(position, request, tz):
         f"\tUmask = {request.umask:03o}",
         f"\tRestart = {'ENABLE' if request.restartable else 'DISABLE'}",
     ]
+    if why:
+        lines.append(f"\tNot running = {why}")
     if request.reason:
         lines.append(f"\tNote = {shown(request.reason)}")
     return "\n".join(lines) + "\n"

@@ -16,9 +16,10 @@ from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest, UsageError
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Reply
 from jcq.nqsdaemon.qstat_json import document, request_object
-from jcq.nqsdaemon.queue_block import extended_block, queue_block
-from jcq.nqsdaemon.request_lines import HEADER, long_form, short_line
+from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
+from jcq.nqsdaemon.request_lines import HEADER, long_form, medium_form, short_line
 from jcq.nqsdaemon.requestid import find_rid, is_this_site
+from jcq.nqsdaemon.why import situation, why
 from jcq.options import QSTAT, parse
 
 #: Whole requests, and owners, that are read in one turn of the loop: each some 20 ms of its time.
@@ -52,15 +53,15 @@ def handle(call, desk):
     queues = []
     if names or not operands:
         queues = yield from _queues(names, desk, err)
-    form = _form(values, call)
+    queues = [queue for queue in queues if _kind_wanted(queue, values)]
+    form = yield from _form(values, call, desk)
     parts = []
     for queue in queues:
         lines = yield from _listing(queue, _wanted(values, call), form, desk)
         if "json" in values:
             parts += lines
             continue
-        block = extended_block if "extended" in values else queue_block
-        parts.append(block(queue, desk.identity.name))
+        parts.append(_block(values)(queue, desk.identity.name))
         if lines:
             parts += lines if "long" in values else [HEADER, *lines]
         parts.append("\n")
@@ -120,13 +121,36 @@ def _wanted(values, call):
     return "uid", str(call.uid)
 
 
-def _form(values, call):
-    """How to show a request at a position."""
-    if "json" in values:
-        return lambda position, request: json.dumps(request_object(position, request))
-    if "long" in values:
-        return lambda position, request: long_form(position, request, call.tz)
-    return short_line
+def _block(values):
+    """How to show a queue."""
+    if "extended" in values:
+        return extended_block
+    return routes_block if "routes" in values else queue_block
+
+
+def _kind_wanted(queue, values):
+    """By -b, -p and -d, which add up; none of them means every kind."""
+    kinds = {"BATCH": "batch" in values, "PIPE": "pipe" in values, "DEVICE": "device" in values}
+    return not any(kinds.values()) or kinds[queue.type]
+
+
+def _form(values, call, desk):
+    """How to show a request at a position; None for one that is not to be shown."""
+    at = (yield from situation(desk)) if {"json", "long", "medium"} & values.keys() else None
+
+    def form(position, request):
+        if "originated" in values and request.host != call.host:
+            return None
+        if at is None:
+            return short_line(position, request)
+        phrase = why(request, at, call.tz)
+        if "json" in values:
+            return json.dumps(request_object(position, request, phrase))
+        if "long" in values:
+            return long_form(position, request, call.tz, phrase)
+        return medium_form(position, request, phrase)
+
+    return form
 
 
 def _listing(queue, wanted, form, desk):
@@ -150,7 +174,7 @@ def _listing(queue, wanted, form, desk):
         for (position, _), request in zip(chunk, requests, strict=True):
             if request is not None and request.state != lifecycle.DONE:
                 lines.append(form(position, request))
-    return lines
+    return [line for line in lines if line is not None]
 
 
 def _owned(places, wanted, desk):
@@ -173,4 +197,4 @@ def _by_id(rids, form, desk, err):
             err.append(str(NoSuchRequest(detail=shown)))
         else:
             lines.append(form(0, request))
-    return lines
+    return [line for line in lines if line is not None]

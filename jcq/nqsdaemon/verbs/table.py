@@ -12,6 +12,7 @@ from jcq.nqsdaemon.verbs import (
     qsig,
     qspnd,
     qstat,
+    qstatq,
     qsub,
     qwait,
 )
@@ -29,6 +30,7 @@ HANDLERS = {
     "qsig": qsig.handle,
     "qspnd": qspnd.handle,
     "qstat": qstat.handle,
+    "qstatq": qstatq.handle,
     "qsub": qsub.handle,
     "qwait": qwait.handle,
 }
