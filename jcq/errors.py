@@ -370,6 +370,14 @@ class RecordChanged(JcqError):
     code = "CHANGED"
 
 
+class NoCheckpoint(JcqError):
+    """jcq takes no checkpoints; a restartable request that is interrupted is run again from its beginning"""
+
+
+class NoDevices(JcqError):
+    """jcq has no devices and no print queues; nothing was printed"""
+
+
 class OutcomeUnknown(JcqError):
     """the site database was started again while it was to do this ({what}); look with qstat whether it was done"""
 

@@ -134,6 +134,30 @@ QALTER = (
     ),
 )
 
+QCHK = ("qchk", "Take checkpoints of requests: jcq has none.", "request-id ...", 1, -1, (_USER,))
+
+QDEV = ("qdev", "Show devices: jcq has none.", "[device ...]", 0, -1, ())
+
+QPR = (
+    "qpr",
+    "Print files on a device: jcq has none.",
+    "[file ...]",
+    0,
+    -1,
+    (
+        ("-a", "date-time", "start", None, "not before this time"),
+        ("-f", "form", "form", None, "the form to print on"),
+        ("-mb", "", "mail_begin", None, "mail when it begins"),
+        ("-me", "", "mail_end", None, "mail when it has ended"),
+        ("-mu", "user[@host]", "mail_to", None, "who gets the mail"),
+        ("-n", "copies", "copies", (1, 999), "number of copies"),
+        ("-p", "priority", "priority", (0, 63), "priority in its queue"),
+        ("-q", "queue", "queue", None, "device queue"),
+        ("-r", "name", "name", None, "request name"),
+        ("-z", "", "silent", None, "print nothing on success"),
+    ),
+)
+
 QWAIT = (
     "qwait",
     "Wait until a request has ended; exit with its exit code, 128+n for signal n, "
@@ -146,7 +170,24 @@ QWAIT = (
 
 TABLES = {
     table[0]: table
-    for table in (QSUB, QSTAT, QSTATQ, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+    for table in (
+        QSUB,
+        QSTAT,
+        QSTATQ,
+        QDEL,
+        QWAIT,
+        QALTER,
+        QHOLD,
+        QRLS,
+        QMOVE,
+        QRERUN,
+        QSPND,
+        QRSM,
+        QSIG,
+        QCHK,
+        QDEV,
+        QPR,
+    )
 }
 
 

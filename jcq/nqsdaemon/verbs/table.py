@@ -2,10 +2,13 @@
 
 from jcq.nqsdaemon.verbs import (
     qalter,
+    qchk,
     qdel,
+    qdev,
     qhold,
     qmgr,
     qmove,
+    qpr,
     qrerun,
     qrls,
     qrsm,
@@ -20,10 +23,13 @@ from jcq.nqsdaemon.verbs import (
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
     "qalter": qalter.handle,
+    "qchk": qchk.handle,
     "qdel": qdel.handle,
+    "qdev": qdev.handle,
     "qhold": qhold.handle,
     "qmgr": qmgr.handle,
     "qmove": qmove.handle,
+    "qpr": qpr.handle,
     "qrerun": qrerun.handle,
     "qrls": qrls.handle,
     "qrsm": qrsm.handle,
