@@ -49,6 +49,22 @@ QSTAT = (
     ),
 )
 
+QSELECT = (
+    "qselect",
+    "Print the ids of requests that fit every option (your own, unless -a or -u), e.g. for xargs.",
+    "",
+    0,
+    0,
+    (
+        ("-a", "", "all", None, "requests of all users"),
+        ("-p", "priority", "priority", None, "with this priority, 5, or one of a range, 5-10"),
+        ("-q", "queue", "queue", None, "in this queue"),
+        ("-r", "name", "name", None, "with this name; a shell pattern, e.g. 'sim*'"),
+        ("-s", "states", "states", None, "in one of these states, e.g. QUEUED,HELD,SUSPENDED; may be abbreviated"),
+        ("-u", "user", "user", None, "requests of this user"),
+    ),
+)
+
 QDEL = (
     "qdel",
     "Delete requests; a running one is touched only with -k or -signo.",
@@ -122,7 +138,8 @@ QWAIT = (
 )
 
 TABLES = {
-    table[0]: table for table in (QSUB, QSTAT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+    table[0]: table
+    for table in (QSUB, QSTAT, QSELECT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
 }
 
 

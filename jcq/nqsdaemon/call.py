@@ -13,7 +13,8 @@ from jcq.errors import BadFrame, UsageError
 from jcq.frames import netstring, split
 from jcq.model.request import ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
 
-ARGUMENT_BYTES_MAX = 64 * 1024
+#: What one execve can carry with the usual limit of the stack.
+ARGUMENT_BYTES_MAX = 2 * 1024 * 1024
 PATH_BYTES_MAX = 4095
 VARIABLES_MAX = 20_000
 _HOST_BYTES_MAX = 255
@@ -51,7 +52,9 @@ class Call:
     @property
     def words(self):
         """The command as the log shows it: quoted, without control characters, cut."""
-        return " ".join([self.verb, *map(repr, self.args)])[:_LOGGED_CHARACTERS]
+        # Cut first: there may be 100,000 words.
+        words = [repr(word[:_LOGGED_CHARACTERS]) for word in self.args[:_LOGGED_CHARACTERS]]
+        return " ".join([self.verb, *words])[:_LOGGED_CHARACTERS]
 
 
 @dataclass
@@ -166,5 +169,5 @@ def refusal(verb, error):
 
 def log_refusal(log, call, reason):
     """Who asked what and why it was refused: one line whatever the client sent."""
-    why = repr(str(reason))[1:-1][:_LOGGED_CHARACTERS]
+    why = repr(str(reason)[:_LOGGED_CHARACTERS])[1:-1][:_LOGGED_CHARACTERS]
     log.warning("refused %s (uid %d, pid %d): %s: %s", call.who, call.uid, call.pid, call.words, why)

@@ -7,8 +7,8 @@ import time
 
 from jcq.frames import Decoder
 
-#: Outer limit of one request: a script of 16 MiB, an environment of 1 MiB, arguments.
-REQUEST_BYTES_MAX = 18 * 1024 * 1024
+#: Outer limit of one request: a script of 16 MiB, an environment of 1 MiB, arguments of 2 MiB, their frames.
+REQUEST_BYTES_MAX = 22 * 1024 * 1024
 #: A client that neither sends nor reads is dropped after this time.
 SILENCE_LIMIT_S = 30.0
 _READ_BYTES = 256 * 1024
