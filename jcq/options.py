@@ -19,6 +19,7 @@ QSUB = (
     1,
     (
         ("-a", "date-time", "start", None, 'do not start before this time, e.g. "11pm tues" or "2027-01-01 08:00"'),
+        ("-d", "", "delete", None, "delete the script file when the request has been accepted"),
         ("-e", "path", "err_path", None, "file for standard error; default NAME.eSEQ in this directory"),
         ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
         ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
@@ -31,6 +32,8 @@ QSUB = (
         ("-s", "shell", "shell", None, "absolute path of the shell that runs the script"),
         ("-x", "", "export", None, "export the whole environment to the request"),
         ("-z", "", "silent", None, "print nothing on success"),
+        ("--parsable", "", "parsable", None, "print the request id alone"),
+        ("--wait", "", "wait", None, "wait until the request has ended, and exit as qwait does"),
     ),
 )
 
