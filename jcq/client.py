@@ -37,7 +37,7 @@ def run(table, root=None):
         The exit code: the daemon's; 1 where it could not be asked, 2 for bad usage, 130 for Ctrl-C.
     """
     command = table[0]
-    asked: list[bool] = []
+    asked: list[str] = []
     try:
         return _run(table, root, asked)
     except SiteUnknown as error:
@@ -45,7 +45,7 @@ def run(table, root=None):
     except JcqError as error:
         return _fail(f"{command}: {error}", error.exit_code)
     except KeyboardInterrupt:
-        advice = _ADVICE.get(command, _ADVICE_LOOK) if asked else "nothing was done"
+        advice = _ADVICE.get(asked[-1], _ADVICE_LOOK) if asked else "nothing was done"
         return _fail(f"{command}: interrupted; {advice}", INTERRUPTED_CODE)
 
 
@@ -64,7 +64,7 @@ _ADVICE = {
 
 
 def _run(table, root, asked):
-    """`asked` gets an element as soon as the daemon may have heard of it."""
+    """`asked` gets the command as soon as the daemon may have heard of it."""
     _open_standard_descriptors()
     command = table[0]
     argv = sys.argv[1:]
@@ -83,13 +83,17 @@ def _run(table, root, asked):
         b"tz=" + os.environb.get(b"TZ", b""),
         b"host=" + os.fsencode(site.host_name()),
     ]
+    to_delete: tuple = ()
     if command == "qsub":
-        script, name = _read_script(operands[0] if operands else "-")
+        operand = operands[0] if operands else "-"
+        if "delete" in values:
+            to_delete = (operand, _plain_file(operand))
+        script, name = _read_script(operand)
         parts += [b"script-name=" + name, b"script=" + script]
         parts += _environment("export" in values or _may_export(script))
     if "watch" in values:
         return _watch(command, there, parts)
-    return _ask(command, there, parts, _write, asked)
+    return _ask(command, there, parts, _write, asked, to_delete)
 
 
 def _watch(command, there, parts):
@@ -194,6 +198,36 @@ def _read(fd, shown):
     return b"".join(pieces)
 
 
+def _plain_file(operand):
+    """What `_delete` must find unchanged; refuses what is not one plain file, such as /dev/stdin, before it is read."""
+    if operand == "-":
+        raise UsageError(reason="-d: a script from standard input is no file that can be deleted; leave out -d")
+    try:
+        before = _look(operand)
+    except OSError as error:
+        raise UsageError(reason=f"cannot read the script from {operand!r}: {error.strerror}") from None
+    if before[0] & 0o170000 != 0o100000:
+        raise UsageError(reason=f"-d deletes plain files only, and {operand!r} is none; leave out -d")
+    return before
+
+
+def _look(path):
+    found = os.lstat(path)
+    return found.st_mode, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _delete(operand, before):
+    """Delete the script of a request that was accepted; what cannot be deleted is a warning, for it was accepted."""
+    try:
+        if _look(operand) == before:
+            os.unlink(operand)
+            return
+        reason = "it was changed after it had been read"
+    except OSError as error:
+        reason = error.strerror or "it is gone"
+    _fail(f"qsub: warning: the script {operand!r} was not deleted: {reason}", 0)
+
+
 def _may_export(script):
     """Whether the script could hold `-x` in a directive; the daemon, which reads directives, knows it for sure."""
     return b"-x" in script and (b"@$" in script or b"QSUB" in script)
@@ -207,12 +241,16 @@ def _environment(whole):
 # --- asking ----------------------------------------------------------------------------------
 
 
-def _ask(command, there, parts, write, asked=None):
-    """Send one request, hand each part of the answer to `write(1 or 2, bytes, command)`; returns the exit code."""
+def _ask(command, there, parts, write, asked=None, to_delete=()):
+    """Send one request, hand each part of the answer to `write(1 or 2, bytes, command)`; returns the exit code.
+
+    `asked` gets what `_ADVICE` is to be looked up by; `to_delete` holds the arguments of `_delete`, which is called
+    when a submission was accepted.
+    """
+    asked = [] if asked is None else asked
     connection = _connect(there)
     try:
-        if asked is not None:
-            asked.append(True)
+        asked.append(command)
         if command == "qwait":
             _limit_silence(connection, 0)
         try:
@@ -222,7 +260,7 @@ def _ask(command, there, parts, write, asked=None):
             pass
         except BlockingIOError:
             raise NoAnswer(site=_shown(there), advice=f"it took nothing for {ANSWER_TIMEOUT_S} s; try again") from None
-        return _read_answer(command, there, connection, write)
+        return _read_answer(command, there, connection, write, asked, to_delete)
     finally:
         connection.close()
 
@@ -263,10 +301,10 @@ def _limit_silence(connection, limit_s):
     connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, timeval)
 
 
-def _read_answer(command, there, connection, write):
-    advice = _ADVICE.get(command, _ADVICE_LOOK)
+def _read_answer(command, there, connection, write, asked, to_delete):
     decoder = Decoder(ANSWER_BYTES_MAX)
     while True:
+        advice = _ADVICE.get(asked[-1], _ADVICE_LOOK)
         try:
             data = connection.recv(1 << 18)
         except BlockingIOError:
@@ -279,6 +317,13 @@ def _read_answer(command, there, connection, write):
             kind, text = part[:1], part[1:]
             if kind == b"x":
                 return int(text)
+            if kind == b"a":
+                # From here on it waits as qwait does.
+                asked.append("qwait")
+                _limit_silence(connection, 0)
+                if to_delete:
+                    _delete(*to_delete)
+                continue
             write(2 if kind == b"e" else 1, text, command)
 
 

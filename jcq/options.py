@@ -19,6 +19,7 @@ QSUB = (
     1,
     (
         ("-a", "date-time", "start", None, 'do not start before this time, e.g. "11pm tues" or "2027-01-01 08:00"'),
+        ("-d", "", "delete", None, "delete the script file when the request has been accepted"),
         ("-e", "path", "err_path", None, "file for standard error; default NAME.eSEQ in this directory"),
         ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
         ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
@@ -34,6 +35,8 @@ QSUB = (
         ("-s", "shell", "shell", None, "absolute path of the shell that runs the script"),
         ("-x", "", "export", None, "export the whole environment to the request"),
         ("-z", "", "silent", None, "print nothing on success"),
+        ("--parsable", "", "parsable", None, "print the request id alone"),
+        ("--wait", "", "wait", None, "wait until the request has ended, and exit as qwait does"),
     ),
 )
 
@@ -67,6 +70,22 @@ QSTATQ = (
     0,
     -1,
     (),
+)
+
+QSELECT = (
+    "qselect",
+    "Print the ids of requests that fit every option (your own, unless -a or -u), e.g. for xargs.",
+    "",
+    0,
+    0,
+    (
+        ("-a", "", "all", None, "requests of all users"),
+        ("-p", "priority", "priority", None, "with this priority, 5, or one of a range, 5-10"),
+        ("-q", "queue", "queue", None, "in this queue"),
+        ("-r", "name", "name", None, "with this name; a shell pattern, e.g. 'sim*'"),
+        ("-s", "states", "states", None, "in one of these states, e.g. QUEUED,HELD,SUSPENDED; may be abbreviated"),
+        ("-u", "user", "user", None, "requests of this user"),
+    ),
 )
 
 QDEL = (
@@ -174,6 +193,7 @@ TABLES = {
         QSUB,
         QSTAT,
         QSTATQ,
+        QSELECT,
         QDEL,
         QWAIT,
         QALTER,

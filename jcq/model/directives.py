@@ -18,8 +18,12 @@ BLOCK_BYTES_MAX = 1024 * 1024
 GROUPS = (
     ("err_path", "joined", "keep_err"),
     ("out_path", "keep_out"),
+    ("silent", "parsable"),
 )
 _SPELLED = {"err_path": "-e", "joined": "-eo", "keep_err": "-ke", "out_path": "-o", "keep_out": "-ko"}
+_SPELLED.update(silent="-z", parsable="--parsable")
+#: What the submitting command itself does, which reads no directives.
+_COMMAND_LINE_ONLY = {"delete": "-d", "parsable": "--parsable", "wait": "--wait"}
 
 
 def effective(table, argv, script):
@@ -49,6 +53,9 @@ def effective(table, argv, script):
                 reason=f"script line {number}: {(stray or ['--help'])[0]!r} is no option; "
                 "correct it, or put a second # before the marker"
             )
+        for key, word in _COMMAND_LINE_ONLY.items():
+            if key in values:
+                raise UsageError(reason=f"script line {number}: {word} may stand on the command line only")
         embedded.update(values)
     refuse_contradiction(embedded, "script: ")
     for group in GROUPS:

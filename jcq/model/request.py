@@ -10,7 +10,8 @@ from jcq.errors import UsageError
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 NAME_MAX = 63
 ENVIRONMENT_BYTES_MAX = 1024 * 1024
-ARGUMENTS_MAX = 256
+#: Words that one execve can carry, more or less: `qselect | xargs qdel` need not be split.
+ARGUMENTS_MAX = 100_000
 PRIORITY_MAX = 63
 PRIORITY_DEFAULT = 31
 #: A request name in a file name is cut to this (nqs-facts.md section 2).

@@ -2,7 +2,8 @@
 
 A request is one netstring that holds netstrings `key=value`: verb, arg (repeated), cwd, umask, tz,
 host, env (`NAME=value`, repeated), script, script-name. An answer is a sequence of netstrings: `o`
-and text for standard output, `e` and text for standard error, and last `x` and the exit code.
+and text for standard output, `e` and text for standard error, `a` when a submission that asked for it has
+been accepted, and last `x` and the exit code.
 Pure functions; nothing that comes from a client is believed without a bound.
 """
 
@@ -13,7 +14,8 @@ from jcq.errors import BadFrame, UsageError
 from jcq.frames import netstring, split
 from jcq.model.request import ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
 
-ARGUMENT_BYTES_MAX = 64 * 1024
+#: What one execve can carry with the usual limit of the stack.
+ARGUMENT_BYTES_MAX = 2 * 1024 * 1024
 PATH_BYTES_MAX = 4095
 VARIABLES_MAX = 20_000
 _HOST_BYTES_MAX = 255
@@ -51,7 +53,19 @@ class Call:
     @property
     def words(self):
         """The command as the log shows it: quoted, without control characters, cut."""
-        return " ".join([self.verb, *map(repr, self.args)])[:_LOGGED_CHARACTERS]
+        # Cut first: there may be 100,000 words.
+        words = [repr(word[:_LOGGED_CHARACTERS]) for word in self.args[:_LOGGED_CHARACTERS]]
+        return " ".join([self.verb, *words])[:_LOGGED_CHARACTERS]
+
+
+@dataclass
+class Part:
+    """What a handler yields to tell its client something before it ends: `yield Part(out="...")`."""
+
+    out: str = ""
+    err: str = ""
+    #: The request is on disk and in the database.
+    accepted: bool = False
 
 
 @dataclass
@@ -140,14 +154,19 @@ def _take(call, key, value):
         raise BadFrame(reason=f"unknown key {key[:20]!r}")
 
 
+def encode_part(part):
+    """The bytes of what comes before the end of an answer."""
+    return (netstring(b"a") if part.accepted else b"") + _texts(part)
+
+
 def encode_reply(reply):
-    """The bytes of an answer."""
-    parts = []
-    for kind, text in ((b"o", reply.out), (b"e", reply.err)):
-        if text:
-            parts.append(netstring(kind + text.encode("utf-8", "surrogateescape")))
-    parts.append(netstring(b"x%d" % reply.exit_code))
-    return b"".join(parts)
+    """The bytes of an answer, or of its end."""
+    return _texts(reply) + netstring(b"x%d" % reply.exit_code)
+
+
+def _texts(said):
+    kinds = ((b"o", said.out), (b"e", said.err))
+    return b"".join(netstring(kind + text.encode("utf-8", "surrogateescape")) for kind, text in kinds if text)
 
 
 def answer(out, err):
@@ -166,5 +185,5 @@ def refusal(verb, error):
 
 def log_refusal(log, call, reason):
     """Who asked what and why it was refused: one line whatever the client sent."""
-    why = repr(str(reason))[1:-1][:_LOGGED_CHARACTERS]
+    why = repr(str(reason)[:_LOGGED_CHARACTERS])[1:-1][:_LOGGED_CHARACTERS]
     log.warning("refused %s (uid %d, pid %d): %s: %s", call.who, call.uid, call.pid, call.words, why)

@@ -7,8 +7,8 @@ import time
 
 from jcq.frames import Decoder
 
-#: Outer limit of one request: a script of 16 MiB, an environment of 1 MiB, arguments.
-REQUEST_BYTES_MAX = 18 * 1024 * 1024
+#: Outer limit of one request: a script of 16 MiB, an environment of 1 MiB, arguments of 2 MiB, their frames.
+REQUEST_BYTES_MAX = 22 * 1024 * 1024
 #: A client that neither sends nor reads is dropped after this time.
 SILENCE_LIMIT_S = 30.0
 _READ_BYTES = 256 * 1024
@@ -32,6 +32,8 @@ class Connection:
         self._decoder = Decoder(REQUEST_BYTES_MAX)
         self.received = 0
         self._answer = memoryview(b"")
+        #: The end of the answer is among what is to be sent, or has been.
+        self.finished = False
 
     @property
     def user(self):
@@ -58,9 +60,14 @@ class Connection:
         self.received += len(data)
         return self._decoder.feed(data), False
 
+    def say(self, data):
+        """Queue a part of the answer; `flush` sends it."""
+        self._answer = memoryview(bytes(self._answer) + data)
+
     def answer(self, data):
-        """Queue the answer; `flush` sends it."""
-        self._answer = memoryview(data)
+        """Queue the answer, or its end; `flush` sends it."""
+        self.say(data)
+        self.finished = True
         self.waiting = False
         self.deadline = time.monotonic() + SILENCE_LIMIT_S
 

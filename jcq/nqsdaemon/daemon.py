@@ -18,7 +18,7 @@ from jcq.jcdbs import keys
 from jcq.jcdbs.sending import ConnectionLost, Op
 from jcq.model import lifecycle
 from jcq.nqsdaemon.audit import PAUSE_S, Audit
-from jcq.nqsdaemon.call import Reply, encode_reply, log_refusal, parse_call, refusal
+from jcq.nqsdaemon.call import Part, Reply, encode_part, encode_reply, log_refusal, parse_call, refusal
 from jcq.nqsdaemon.connection import Connection
 from jcq.nqsdaemon.desk import Ended
 from jcq.nqsdaemon.port import Doorkeeper
@@ -196,12 +196,16 @@ class Daemon:
 
     def _flush(self, client):
         try:
-            if client.flush():
-                self._drop(client)
-            else:
-                self._selector.modify(client.sock, selectors.EVENT_WRITE, partial(self._serve, client))
+            sent = client.flush()
         except OSError:
             self._drop(client)
+            return
+        if sent and client.finished:
+            self._drop(client)
+            return
+        events = selectors.EVENT_READ if sent else selectors.EVENT_WRITE
+        if self._selector.get_key(client.sock).events != events:
+            self._selector.modify(client.sock, events, partial(self._serve, client))
 
     def _drop(self, client):
         if client not in self._clients:
@@ -282,6 +286,16 @@ class Daemon:
             self.desk.log.exception("internal error in %s of uid %d", task.call.verb, task.call.uid)
             text = f"{task.call.verb}: internal error of nqsdaemon; its log {self.desk.site.log} has the details\n"
             self._reply(task, Reply(1, err=text))
+        if isinstance(task.wish, Part):
+            self._say(task, task.wish)
+            task.wish = task.feed = None
+            self._ready.append(task)
+
+    def _say(self, task, part):
+        self._fence.wait_young()
+        if task.client in self._clients:
+            task.client.say(encode_part(part))
+            self._flush(task.client)
 
     def _reply(self, task, reply):
         self._fence.wait_young()
@@ -300,6 +314,9 @@ class Daemon:
         elif isinstance(wish, Ended):
             request = None if isinstance(results[0], JcqError) else results[0]
             if request is not None and request.state != lifecycle.DONE:
+                if task.client not in self._clients:
+                    task.generator.close()
+                    return
                 self._waiters.setdefault(wish.rid, set()).add(task)
                 return
             task.feed = request

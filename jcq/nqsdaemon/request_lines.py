@@ -24,9 +24,8 @@ def short_line(position, request):
     """
     pgrp = str(request.pid) if request.state == lifecycle.RUNNING and request.pid else ""
     name = shown(request.name).replace(" ", "_")
-    state = "SUSPENDED" if request.suspended else request.state
     line = f"{position or '-':>5}:   {name:<16} {request.id:<21} {owner(request):<12} {request.priority:>4} "
-    return f"{line}{state:>10} {pgrp:>8}".rstrip() + "\n"
+    return f"{line}{shown_state(request):>10} {pgrp:>8}".rstrip() + "\n"
 
 
 def medium_form(position, request, why):
@@ -74,6 +73,11 @@ def _mail_flags(request):
 def owner(request):
     """Login name at submission; the uid where it had none."""
     return shown(request.user) or str(request.uid)
+
+
+def shown_state(request):
+    """Its state as lists show it: SUSPENDED while it runs and is suspended."""
+    return "SUSPENDED" if request.suspended else request.state
 
 
 def shown(text):

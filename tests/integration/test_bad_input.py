@@ -72,6 +72,12 @@ USERS_COMMANDS = [
     ("qstat", "nowhere"),
     ("qstat", "99999999999999999999"),
     ("qstat", "-u"),
+    ("qselect", "-s", "NOSUCH"),
+    ("qselect", "-s", "r"),
+    ("qselect", "-p", "64"),
+    ("qselect", "-q", "nowhere"),
+    ("qselect", "word"),
+    ("qselect", "-u"),
     ("qdel",),
     ("qdel", "x"),
     ("qdel", "-NOSUCHSIGNAL", "1"),
@@ -199,7 +205,7 @@ def garbage():
     yield netstring(netstring(b"noequals"))
     yield netstring(netstring(b"verb=qstat") * 2)
     yield netstring(netstring(b"verb=\xff\xfe") + netstring(b"arg=\xff"))
-    yield netstring(netstring(b"verb=qstat") + b"".join(netstring(b"arg=x") for _ in range(1000)))
+    yield netstring(netstring(b"verb=qstat") + b"".join(netstring(b"arg=x") for _ in range(100_001)))
     yield netstring(
         netstring(b"verb=qsub") + netstring(b"umask=worse") + netstring(b"cwd=relative") + netstring(b"script=x")
     )

@@ -12,7 +12,7 @@ from jcq.jcdbs import server
 from jcq.jcdbs.store import Store
 from jcq.model.queue import Queue
 from jcq.model.request import Request
-from jcq.nqsdaemon.call import Call, refusal
+from jcq.nqsdaemon.call import Call, Part, refusal
 from jcq.nqsdaemon.desk import Desk, Ended
 from jcq.nqsdaemon.spool import Spool
 from jcq.nqsdaemon.verbs.table import HANDLERS
@@ -45,6 +45,8 @@ class Work:
         server.create_database(self.store, identity, run_limit=2)
         #: What a handler waits for, and what then is answered.
         self.at_end = lambda rid: None
+        #: What the last handler told before its end.
+        self.parts = []
 
     def now(self):
         """The desk's clock."""
@@ -103,12 +105,16 @@ class Work:
     def drive(self, handler):
         """What the loop does for one handler."""
         feed = None
+        self.parts = []
         while True:
             try:
                 wish = handler.throw(feed) if isinstance(feed, JcqError) else handler.send(feed)
             except StopIteration as end:
                 return end.value
-            if isinstance(wish, Ended):
+            if isinstance(wish, Part):
+                self.parts.append(wish)
+                feed = None
+            elif isinstance(wish, Ended):
                 feed = self.at_end(wish.rid)
             elif isinstance(wish, list):
                 feed = self.store.run_many(wish)

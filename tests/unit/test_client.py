@@ -153,6 +153,70 @@ def test_ctrl_c(tmp_path, command):
     assert err.count(b"\n") == 1
 
 
+# --- what follows an accepted submission -------------------------------------------------------
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "job.sh"
+    path.write_bytes(b"echo\n")
+    return path
+
+
+def test_an_accepted_script_is_deleted_and_a_refused_one_is_not(tmp_path, script):
+    with FakeDaemon(tmp_path / "root", answer(b"eqsub: no\n", b"x1")) as daemon:
+        assert daemon.run("qsub", "-d", str(script))[0] == 1
+        assert script.exists()
+        daemon.answer = answer(b"a", b"oid\n", b"x0")
+        assert daemon.run("qsub", "-d", "job.sh", cwd=tmp_path) == (0, b"id\n", b"")
+        assert not script.exists()
+
+
+def test_a_script_that_cannot_be_deleted_is_a_warning(tmp_path, script):
+    def change(_message):
+        script.write_bytes(b"echo new\n")
+        return b"".join(map(netstring, (b"a", b"x0")))
+
+    def take_away(_message):
+        script.unlink()
+        return b"".join(map(netstring, (b"a", b"x0")))
+
+    with FakeDaemon(tmp_path / "root", change) as daemon:
+        code, out, err = daemon.run("qsub", "-d", str(script))
+        shown = f"qsub: warning: the script {str(script)!r} was not deleted: "
+        assert (code, out) == (0, b"")
+        assert err.decode() == shown + "it was changed after it had been read\n"
+        assert script.read_bytes() == b"echo new\n"
+        daemon.answer = take_away
+        code, _, err = daemon.run("qsub", "-d", str(script))
+        assert (code, err.decode()) == (0, shown + "No such file or directory\n")
+
+
+def test_only_a_plain_file_is_deleted(tmp_path, script):
+    (tmp_path / "link").symlink_to(script)
+    with FakeDaemon(tmp_path / "root", answer(b"a", b"x0")) as daemon:
+        for words, said in (
+            (["-"], b"-d: a script from standard input"),
+            ([], b"-d: a script from standard input"),
+            (["/dev/stdin"], b"-d deletes plain files only"),
+            ([str(tmp_path / "link")], b"-d deletes plain files only"),
+            ([str(tmp_path)], b"-d deletes plain files only"),
+            ([str(tmp_path / "none")], b"cannot read the script"),
+        ):
+            code, out, err = daemon.run("qsub", "-d", *words, stdin=b"echo\n")
+            assert (code, out, err.count(b"\n")) == (2, b"", 1), words
+            assert said in err
+        assert daemon.messages == []
+    assert script.exists()
+
+
+def test_a_daemon_that_goes_while_qsub_waits(tmp_path):
+    with FakeDaemon(tmp_path, answer(b"a", b"oid\n")) as daemon:
+        code, out, err = daemon.run("qsub", "--wait", stdin=b"echo")
+    assert (code, out, err.count(b"\n")) == (1, b"id\n", 1)
+    assert b"the request is not touched; look with qstat" in err
+
+
 # --- what is refused without a daemon ----------------------------------------------------------
 
 

@@ -84,6 +84,19 @@ def test_a_contradiction_on_the_command_line_is_refused(argv):
         effective(QSUB, argv, b"")
 
 
+@pytest.mark.parametrize("word", ["-d", "--parsable", "--wait"])
+def test_what_the_command_itself_does_is_no_directive(word):
+    with pytest.raises(UsageError, match=f"script line 2: {word} may stand on the command line only"):
+        effective(QSUB, [], b"#!/bin/sh\n#@$-q x %b\n" % word.encode())
+    effective(QSUB, [word], b"#!/bin/sh\n#@$-q x\n")
+
+
+def test_parsable_and_z_exclude_each_other_and_the_command_line_wins():
+    with pytest.raises(UsageError, match="-z and --parsable exclude each other"):
+        effective(QSUB, ["-z", "--parsable"], b"")
+    assert effective(QSUB, ["--parsable"], b"#@$-z\n")[0] == {"parsable": True}
+
+
 def test_a_later_directive_replaces_an_earlier_one():
     assert effective(QSUB, [], b"#@$-q a\n#@$-q b\n")[0] == {"queue": "b"}
 

@@ -38,6 +38,7 @@ def bare_modules():
     [
         ("qsub", ["-q", "night", "-x", "-a", "23:00"]),
         ("qstat", ["-a", "--json"]),
+        ("qselect", ["-s", "HELD"]),
         ("qdel", ["-TERM", "12"]),
         ("qwait", ["12"]),
         ("qalter", ["-p", "1", "12"]),

@@ -261,3 +261,8 @@ def test_a_stale_epoch_ends_the_daemon_and_is_no_refusal(manager):
     call = Call(verb="qmgr", args=["create batch_queue night"], uid=0, user="root")
     with pytest.raises(StaleEpoch):
         manager.drive(qmgr.handle(call, manager.desk))
+
+
+def test_a_line_of_any_length_is_answered_at_once(manager):
+    reply = manager.run("create batch_queue " + "x" * 70_000)
+    assert (reply.exit_code, reply.err) == (2, "qmgr: the line is longer than 65536 characters; split the command\n")

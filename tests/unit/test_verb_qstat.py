@@ -5,8 +5,7 @@ import json
 import pytest
 
 from jcq.jcdbs import keys
-from jcq.nqsdaemon import qstat_json
-from jcq.nqsdaemon.verbs import qstat
+from jcq.nqsdaemon import listing, qstat_json
 from support.deskwork import NOW_S, Work
 
 
@@ -221,7 +220,7 @@ def test_json_keys_are_documented(work):
 
 
 def test_many_requests_are_read_in_chunks(work, monkeypatch):
-    monkeypatch.setattr(qstat, "_CHUNK", 7)
+    monkeypatch.setattr(listing, "CHUNK", 7)
     for seq in range(1, 31):
         work.submit(seq)
     read = []

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from jcq.frames import split
+from jcq.nqsdaemon.call import Part, Reply
 from jcq.nqsdaemon.desk import Desk
 from support.deskwork import NOW_S, Work
 
@@ -206,3 +207,46 @@ def test_numbers_are_given_to_accepted_requests_in_order(root_site):
     submit(root_site)
     assert root_site.call("qsub", "-q", "none", script=SCRIPT).exit_code == 1
     assert [submit(root_site).seq for _ in range(2)] == [2, 3]
+
+
+# --- --parsable, --wait, -d --------------------------------------------------------------------
+
+
+def test_parsable_is_the_id_alone(root_site):
+    assert root_site.call("qsub", "--parsable", script=SCRIPT).out == "1.testsite\n"
+    assert root_site.parts == []
+
+
+def test_what_asked_for_it_is_told_that_it_is_accepted(root_site):
+    reply = root_site.call("qsub", "-d", script=SCRIPT)
+    assert root_site.parts == [Part(out="Request 1.testsite submitted to queue: batch.\n", accepted=True)]
+    assert reply == Reply()
+    assert root_site.call("qsub", "-d", "-q", "nowhere", script=SCRIPT).exit_code == 1
+    assert root_site.parts == []
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "last"),
+    [
+        ((), "Request 1.testsite submitted to queue: batch.\n", "Request 1.testsite was ended by signal 15.\n"),
+        (("--parsable",), "1.testsite\n", ""),
+        (("-z",), "", ""),
+    ],
+)
+def test_wait_answers_twice_as_qwait_in_the_end(root_site, options, first, last):
+    def at_end(rid):
+        assert rid == "200-1"
+        root_site.register_worker()
+        (claimed,) = root_site.claim()
+        root_site.finish(claimed, "signalled", signal=15)
+        return root_site.request(1)
+
+    root_site.at_end = at_end
+    reply = root_site.call("qsub", "--wait", *options, script=SCRIPT)
+    assert root_site.parts == [Part(out=first, accepted=True)]
+    assert reply == Reply(143, out=last)
+
+
+def test_wait_for_what_is_forgotten_meanwhile(root_site):
+    reply = root_site.call("qsub", "--wait", script=SCRIPT)
+    assert reply == Reply(1, err="qsub: Request 1.testsite does not exist.\n")

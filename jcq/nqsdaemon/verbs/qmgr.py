@@ -19,6 +19,7 @@ _SHOWS = {
     "show queue": show.show_queue,
 }
 
+_LINE_CHARACTERS_MAX = 65536
 #: Role of the caller -> the rights that it has.
 _RIGHTS = {"m": (USER, OPERATOR, MANAGER), "o": (USER, OPERATOR), "": (USER,)}
 
@@ -33,6 +34,8 @@ def handle(call, desk):
     try:
         if len(call.args) != 1:
             raise UsageError(reason="one command line is expected")
+        if len(call.args[0]) > _LINE_CHARACTERS_MAX:
+            raise UsageError(reason=f"the line is longer than {_LINE_CHARACTERS_MAX} characters; split the command")
         command = parse(call.args[0])
         if command is None or command.verb == "exit":
             return Reply(0)

@@ -5,40 +5,19 @@ stands in a queue is no secret in NQS, while scripts and environments are never 
 always those of all users. An operand is a queue, or a request id, which shows that request, also
 when it has ended and is still retained; with requests only, no queue is shown. What is not found
 is one line on standard error and code 1, and the rest is shown.
-
-Requests are read some hundred at a time, so that others are served while someone lists 100,000; of those
-that are not to be shown only the owner is read, which takes a tenth of the time.
 """
 
 import json
 
 from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest, UsageError
-from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Reply
+from jcq.nqsdaemon.listing import CHUNK, listing, whose
 from jcq.nqsdaemon.qstat_json import document, request_object
 from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
 from jcq.nqsdaemon.request_lines import HEADER, long_form, medium_form, short_line
 from jcq.nqsdaemon.requestid import find_rid, is_this_site
 from jcq.nqsdaemon.why import situation, why
 from jcq.options import QSTAT, parse
-
-#: Whole requests, and owners, that are read in one turn of the loop: each some 20 ms of its time.
-_CHUNK = 250
-_OWNERS_CHUNK = 2000
-
-#: Read in the order of a life, so that a request that moves on meanwhile is found twice, not never.
-_READ_ORDER = tuple(state for state in lifecycle.STATES if state != lifecycle.DONE)
-#: Shown with what is furthest first: position 1 is the next to leave the queue.
-_SHOWN_ORDER = (
-    lifecycle.EXITING,
-    lifecycle.RUNNING,
-    lifecycle.DEPARTING,
-    lifecycle.ROUTING,
-    lifecycle.QUEUED,
-    lifecycle.WAITING,
-    lifecycle.HELD,
-    lifecycle.ARRIVING,
-)
 
 
 def handle(call, desk):
@@ -57,7 +36,7 @@ def handle(call, desk):
     form = yield from _form(values, call, desk)
     parts = []
     for queue in queues:
-        lines = yield from _listing(queue, _wanted(values, call), form, desk)
+        lines = yield from listing(queue, whose(values, call), form, desk)
         if "json" in values:
             parts += lines
             continue
@@ -102,23 +81,16 @@ def _queues(names, desk, err):
     if not names:
         return (yield desk.store.queues())
     queues = []
-    for name, found in zip(names, (yield [desk.store.queue(name) for name in names]), strict=True):
-        if isinstance(found, NoSuchQueue):
-            err.append(f"qstat: {NoSuchQueue(detail=repr(name))}; qstat without an operand shows them")
-        elif isinstance(found, JcqError):
-            raise found
-        else:
-            queues.append(found)
+    for start in range(0, len(names), CHUNK):
+        chunk = names[start : start + CHUNK]
+        for name, found in zip(chunk, (yield [desk.store.queue(name) for name in chunk]), strict=True):
+            if isinstance(found, NoSuchQueue):
+                err.append(f"qstat: {NoSuchQueue(detail=repr(name))}; qstat without an operand shows them")
+            elif isinstance(found, JcqError):
+                raise found
+            else:
+                queues.append(found)
     return queues
-
-
-def _wanted(values, call):
-    """Whose requests to list: (field of Request, its value as text), or None for everyone's."""
-    if "user" in values:
-        return ("uid" if values["user"].isdigit() else "user"), values["user"]
-    if "all" in values:
-        return None
-    return "uid", str(call.uid)
 
 
 def _block(values):
@@ -153,48 +125,15 @@ def _form(values, call, desk):
     return form
 
 
-def _listing(queue, wanted, form, desk):
-    """The lines of one queue's requests."""
-    if not any(queue.counts.values()):
-        return []
-    members = yield [desk.store.members(queue.name, state) for state in _READ_ORDER]
-    by_state = {}
-    for state, rids in zip(_READ_ORDER, members, strict=True):
-        if isinstance(rids, JcqError):
-            raise rids
-        by_state[state] = rids
-    rids = dict.fromkeys(rid for state in _SHOWN_ORDER for rid in by_state[state])
-    places = list(enumerate(rids, 1))
-    if wanted is not None:
-        places = yield from _owned(places, wanted, desk)
-    lines = []
-    for start in range(0, len(places), _CHUNK):
-        chunk = places[start : start + _CHUNK]
-        requests = yield desk.store.requests([rid for _, rid in chunk])
-        for (position, _), request in zip(chunk, requests, strict=True):
-            if request is not None and request.state != lifecycle.DONE:
-                lines.append(form(position, request))
-    return [line for line in lines if line is not None]
-
-
-def _owned(places, wanted, desk):
-    """Those of [(position, rid)] whose request has this owner."""
-    field, owner = wanted
-    owned = []
-    for start in range(0, len(places), _OWNERS_CHUNK):
-        chunk = places[start : start + _OWNERS_CHUNK]
-        found = yield desk.store.values([rid for _, rid in chunk], field)
-        owned += [place for place, value in zip(chunk, found, strict=True) if value == owner]
-    return owned
-
-
 def _by_id(rids, form, desk, err):
     """The requests that were asked for by id, whoever owns them and whether they live or have ended."""
     lines = []
-    found = yield desk.store.requests([rid for rid, _ in rids])
-    for (_, shown), request in zip(rids, found, strict=True):
-        if request is None:
-            err.append(str(NoSuchRequest(detail=shown)))
-        else:
-            lines.append(form(0, request))
-    return [line for line in lines if line is not None]
+    for start in range(0, len(rids), CHUNK):
+        chunk = rids[start : start + CHUNK]
+        found = yield desk.store.requests([rid for rid, _ in chunk])
+        for (_, shown), request in zip(chunk, found, strict=True):
+            if request is None:
+                err.append(str(NoSuchRequest(detail=shown)))
+            else:
+                lines.append(form(0, request))
+    return [line for line in lines if line]

@@ -14,7 +14,8 @@ from jcq.model import requestname
 from jcq.model.directives import effective
 from jcq.model.queue import valid_name
 from jcq.model.request import Request
-from jcq.nqsdaemon.call import PATH_BYTES_MAX, Reply
+from jcq.nqsdaemon.call import PATH_BYTES_MAX, Part, Reply
+from jcq.nqsdaemon.ending import ending
 from jcq.nqsdaemon.submission import attributes, without_host
 from jcq.options import QSUB
 
@@ -29,7 +30,8 @@ def handle(call, desk):
     """Submit one request.
 
     Returns (as a generator):
-        Reply: `Request 12.site submitted to queue: batch.`, which is said when the request is on disk.
+        Reply: `Request 12.site submitted to queue: batch.`, which is said when the request is on disk; with
+        `--wait` the answer of qwait follows when it has ended, its line left out where -z or --parsable is given.
     Raises:
         JcqError: it was refused, and nothing is left of it. DiskShort: so is every submission now.
     """
@@ -66,9 +68,23 @@ def handle(call, desk):
         desk.spool.remove(request.rid)
         desk.return_seq(request.seq)
         raise
-    if "silent" in values:
+    said = _said(values, request, queue)
+    if not {"delete", "wait"} & values.keys():
+        return Reply(out=said)
+    yield Part(out=said, accepted=True)
+    if "wait" not in values:
         return Reply()
-    return Reply(out=f"Request {request.id} submitted to queue: {queue}.\n")
+    reply = ending((yield desk.ended(request.rid)), request.id)
+    return Reply(reply.exit_code) if {"silent", "parsable"} & values.keys() else reply
+
+
+def _said(values, request, queue):
+    """What is printed when the request has been accepted."""
+    if "silent" in values:
+        return ""
+    if "parsable" in values:
+        return f"{request.id}\n"
+    return f"Request {request.id} submitted to queue: {queue}.\n"
 
 
 def _served(call, desk):

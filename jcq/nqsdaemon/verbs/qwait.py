@@ -8,16 +8,9 @@ exit code is its owner's.
 
 from jcq.errors import NoSuchRequest, NotOwner
 from jcq.model import lifecycle
-from jcq.nqsdaemon.call import Reply
+from jcq.nqsdaemon.ending import ending
 from jcq.nqsdaemon.requestid import find_rid
 from jcq.options import QWAIT, parse
-
-_SAID = {
-    lifecycle.DELETED: "was deleted before it ran.",
-    lifecycle.PURGED: "was purged when the site started: it is not run again.",
-    lifecycle.REJECTED: "was rejected: no queue takes it.",
-    lifecycle.FORWARDED: "was forwarded to another machine.",
-}
 
 
 def handle(call, desk):
@@ -40,15 +33,4 @@ def handle(call, desk):
         raise NotOwner(detail=shown)
     if request.state != lifecycle.DONE:
         request = yield desk.ended(rid)
-    if request is None:
-        raise NoSuchRequest(detail=shown)
-    code = lifecycle.wait_code(request.outcome, request.exit_code, request.signal)
-    return Reply(code, out=_line(request, shown))
-
-
-def _line(request, shown):
-    if request.outcome == lifecycle.EXITED:
-        return ""
-    if request.outcome == lifecycle.SIGNALLED:
-        return f"Request {shown} was ended by signal {request.signal}.\n"
-    return f"Request {shown} {_SAID[request.outcome]}\n"
+    return ending(request, shown)
