@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass, field, fields
 
 from jcq.errors import UsageError
+from jcq.model import limits as limits_model
 
 #: Bounds of what one submission may bring.
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
@@ -60,6 +61,8 @@ class Request:
     has_environment: bool = False
     #: HOME, PATH and so on of the submitting command, `NAME=value` joined by NUL: the job's QSUB_HOME, QSUB_PATH ...
     variables: str = ""
+    #: Resource limits, `cpu_process=60:50 ...`, see `jcq.model.limits`.
+    limits: str = ""
     #: HOME of a site without root whose uid has no account.
     home: str = ""
     attempt: int = 0
@@ -143,7 +146,8 @@ class Request:
 
         Whoever changes one of them later (the priority, say) writes a new sum with it.
         """
-        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in _FIXED)
+        fixed = [*_FIXED, *(name for name in _FIXED_IF_SET if getattr(self, name))]
+        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in fixed)
         return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
 
     def flaw(self):
@@ -160,6 +164,8 @@ _FIXED = tuple(
     "rid seq site name uid gid user submitted_to priority submitted_s restartable workdir host umask tz shell"
     " out_path err_path joined keep_out keep_err has_environment variables home".split()
 )
+#: Covered as well, but only where they are set: records of versions that did not know them keep their sums.
+_FIXED_IF_SET = ("limits",)
 
 
 def _to_text(value):
@@ -175,10 +181,16 @@ def _finite(text):
     return value
 
 
+def _limits(text):
+    limits_model.from_text(text)
+    return text
+
+
 _CONVERTERS: dict = {"int": int, "float": _finite, "str": str, "bool": lambda text: text == "1"}
 _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }
+_FROM_TEXT["limits"] = _limits
 
 
 @dataclass(frozen=True)
