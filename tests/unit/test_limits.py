@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jcq.errors import UsageError
 from jcq.model import limits
 from jcq.model.request import Request
+from jcq.options import QALTER, QSUB
 
 BY_OPTION = {limit.option: limit for limit in limits.LIMITS}
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
@@ -160,6 +161,9 @@ def test_the_table():
     assert len({limit.option for limit in limits.LIMITS}) == len({limit.name for limit in limits.LIMITS}) == 14
     for limit in limits.LIMITS:
         assert limit.name.endswith(f"_{limit.scope}")
+    for table in (QSUB, QALTER):
+        rows = {row[0]: row[2] for row in table[5] if row[0].startswith("-l")}
+        assert rows == {limit.option: limit.name for limit in limits.LIMITS}
 
 
 def test_the_checksum_covers_limits_and_leaves_out_none():
