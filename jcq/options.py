@@ -11,6 +11,36 @@ from jcq.errors import UsageError
 # A row: (word, name of its value or "", key of the result, (lowest, highest) of a number or None, help).
 # The word "-signo" stands for `-9`, `-TERM` and `-SIGTERM`.
 
+# Resource limits: the key is the name in `jcq.model.limits.LIMITS`, where the values are read (a test compares them).
+_LIMITS = (
+    (
+        "-lE",
+        "time",
+        "elapsed_request",
+        None,
+        'elapsed time of the request: [[h:]m:]s, unlimited, or "10:00, 9:00" with a warning',
+    ),
+    ("-lF", "size", "permfile_request", None, "permanent file space of the request (see qlimit)"),
+    ("-lM", "size", "memory_request", None, "memory of all processes of the request"),
+    ("-lT", "time", "cpu_request", None, "CPU time of all processes of the request"),
+    ("-lV", "size", "tempfile_request", None, "temporary file space of the request (see qlimit)"),
+    (
+        "-lc",
+        "size",
+        "core_process",
+        None,
+        'core file size: 0, 1.5gb, unlimited, "2mb, 1mb"; units b kb mb gb tb, w kw mw gw',
+    ),
+    ("-ld", "size", "data_process", None, "data segment size of each process"),
+    ("-lf", "size", "permfile_process", None, "permanent file size"),
+    ("-lm", "size", "memory_process", None, "memory of each process"),
+    ("-ln", "nice", "nice_process", None, "nice value, -20 to 19"),
+    ("-ls", "size", "stack_process", None, "stack segment size of each process"),
+    ("-lt", "time", "cpu_process", None, "CPU time of each process"),
+    ("-lv", "size", "tempfile_process", None, "temporary file size"),
+    ("-lw", "size", "workset_process", None, "working set size of each process (see qlimit)"),
+)
+
 QSUB = (
     "qsub",
     "Submit a script, from a file or standard input, to a queue.",
@@ -24,6 +54,7 @@ QSUB = (
         ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
         ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
         ("-ko", "", "keep_out", None, "standard output stays on the execution machine, in HOME"),
+        *_LIMITS,
         ("-mb", "", "mail_begin", None, "mail its owner when the request begins"),
         ("-me", "", "mail_end", None, "mail its owner when the request has ended"),
         ("-mu", "user[@host]", "mail_to", None, "who gets the mail in place of the owner"),
@@ -140,6 +171,7 @@ QALTER = (
         ("-eo", "", "joined", None, "standard error goes to the file of standard output"),
         ("-ke", "", "keep_err", None, "standard error stays on the execution machine, in HOME"),
         ("-ko", "", "keep_out", None, "standard output stays on the execution machine, in HOME"),
+        *_LIMITS,
         ("-mb", "", "mail_begin", None, "mail its owner when the request begins"),
         ("-me", "", "mail_end", None, "mail its owner when the request has ended"),
         ("-mu", "user[@host]", "mail_to", None, "who gets the mail in place of the owner"),

@@ -15,14 +15,20 @@ Messages from the worker, each a tuple, one job at a time:
 
 Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home, shell, argv, env, umask (int), script,
 env_file (path or ""), out, err (path, or "" for the file of out), rlimits [(resource, soft, hard)],
-exit_record (path), root (whether to change ids), background (whether what outlives the script is left alone: nqsbg
-of its queue). Deliver spec: uid, gid, groups, home, umask, root,
-files [(spooled path, wanted absolute path, name for HOME)].
+nice (or None), watched (limits of the request as a whole, see `worker.job_limits.watched`), exit_record (path),
+root (whether to change ids), background (whether what outlives the script is left alone: nqsbg of its queue).
+Deliver spec: uid, gid, groups, home, umask, root, files [(spooled path, wanted absolute path, name for HOME)].
 
 Result: exit_code (128 + n for a signal), signal, started_s, ended_s (since 1970), cpu_s (of every process that was
 waited for), maxrss_kb (never below what the shepherd itself has, which the kernel counts in), stragglers (processes
 that outlived the script and were killed), background (pids of those that outlived it and live on; this shepherd takes
 no other job then), note (what else its owner should know; usually empty).
+
+Limits: those of setrlimit are there from the job's start. CPU time, memory and elapsed time of the request are watched
+while its script runs (`worker.watch`): at the warning value every process gets SIGXCPU, at the limit SIGXCPU (CPU time)
+or SIGTERM, and SIGKILL after a grace; the job then counts as ended by a signal whatever its script makes of it, and its
+standard error says why. Space of a request (-lF, -lV) nobody watches. A job without such limits costs nothing of this:
+its shepherd sleeps until something happens.
 """
 
 import os
@@ -36,6 +42,7 @@ from worker import delivery, messages
 from worker.limits import Limits
 from worker.owner import Owner
 from worker.spawn import IDLE_DIRECTORY, IDLE_UMASK, spawn
+from worker.watch import GRACE_S, Watch, tell_owner
 
 #: After the worker's end: how long to go on killing. A process in D state outlives SIGKILL.
 _LAST_KILL_S = 10.0
@@ -79,6 +86,7 @@ class _Job:
     __slots__ = (
         "background",
         "cpu_s",
+        "ended_by",
         "ended_s",
         "kill_at",
         "left",
@@ -89,10 +97,14 @@ class _Job:
         "status",
         "stopping",
         "stragglers",
+        "watch",
     )
 
-    def __init__(self, spawned, background):
+    def __init__(self, spawned, background, watched):
         self.spawned = spawned
+        self.watch = Watch(watched)
+        #: The signal that was sent because a limit was exceeded.
+        self.ended_by = 0
         #: What outlives the script is left alone, unless the job was ordered to end.
         self.background = background
         #: Pids of what is left alone.
@@ -126,7 +138,8 @@ class _Job:
     def patience_ms(self):
         """How long to wait for news: None without end."""
         if self.kill_at is None:
-            return None
+            look_s = self.watch.next_s() if self.status is None else None
+            return None if look_s is None else max(0.0, look_s - time.monotonic()) * 1000 + 1
         remaining_s = self.kill_at - time.monotonic()
         if remaining_s > 0:
             return remaining_s * 1000 + 1
@@ -137,6 +150,8 @@ class _Job:
         """How it ended, for the worker and the exit record."""
         assert self.status is not None
         code = os.waitstatus_to_exitcode(self.status)
+        if self.ended_by and code >= 0:
+            code = -self.ended_by
         return {
             "exit_code": code if code >= 0 else 128 - code,
             "signal": -code if code < 0 else 0,
@@ -195,12 +210,15 @@ class _Shepherd:
             self._tell("failed", str(error), bool(error.fields.get("no_space")))
             return False
         self._tell("begun", spawned.pid, int(process.stat_fields(spawned.pid)[19]))
-        job = _Job(spawned, spec["background"])
+        job = _Job(spawned, spec["background"], spec["watched"])
         self._watch(job)
         if job.stopping:
             self._tell("stopped")
             return False
         result = job.result()
+        line = job.watch.line(spec["id"], result["signal"])
+        if line:
+            tell_owner(spec["err"] or spec["out"], line)
         try:
             exit_record.write(spec["exit_record"], spec | result)
         except OSError as error:
@@ -242,6 +260,8 @@ class _Shepherd:
                 return
             if heard:
                 self._obey(job)
+            if job.status is None and job.kill_at is None:
+                self._hold_to_limits(job)
             if job.status is not None and job.kill_at is None:
                 job.left = self._living() if job.background else []
                 if job.left:
@@ -249,6 +269,18 @@ class _Shepherd:
                 job.kill_at = 0.0
             if job.kill_at is not None and time.monotonic() >= job.kill_at:
                 self._signal(signal.SIGKILL)
+
+    def _hold_to_limits(self, job):
+        signum = job.watch.look(self._pid, job.cpu_s)
+        if not signum:
+            return
+        if job.watch.exceeded:
+            job.ended_by = int(signum)
+            job.background = False
+            job.kill_at = time.monotonic() + GRACE_S
+        self._signal(signum)
+        if job.watch.exceeded:
+            self._signal(signal.SIGCONT)  # a suspended process would not see it
 
     def _obey(self, job):
         message = messages.receive(self._sock)
@@ -262,7 +294,7 @@ class _Shepherd:
         elif kind == "signal":
             job.kill_at = 0.0
         elif kind == "stop":
-            if job.status is None:
+            if job.status is None and not job.ended_by:
                 job.stopping = True
                 self._signal(signal.SIGTERM)
                 self._signal(signal.SIGCONT)  # a suspended process would not see it

@@ -110,7 +110,31 @@ def _spawn(spec, owner, limits, fds):
         limits.restore()
         os.umask(IDLE_UMASK)
         os.chdir(IDLE_DIRECTORY)
+    if spec["nice"] is not None:
+        note = "; ".join(filter(None, (note, _renice(pid, spec["nice"], fds[2]))))
     return Spawned(pid, started_s, note)
+
+
+def _renice(pid, nice, err_fd):
+    """Give the job its nice value; returns what is wrong, or "".
+
+    The shepherd could not take it for the spawn and give it back without root. The whole process group
+    gets it, with what the script may have started by now.
+    """
+    try:
+        os.setpriority(os.PRIO_PGRP, pid, nice)
+    except ProcessLookupError:
+        pass  # it has ended
+    except OSError as error:
+        note = f"cannot set nice value {nice}: {error.strerror}"
+        _tell_owner(err_fd, note)
+        return note
+    return ""
+
+
+def _tell_owner(err_fd, note):
+    with contextlib.suppress(OSError):  # a full disk must not cost more than this line
+        write_all(err_fd, f"jcq: {note}\n".encode(errors="surrogateescape"))
 
 
 def _enter(home, err_fd):
@@ -120,8 +144,7 @@ def _enter(home, err_fd):
     except OSError as error:
         os.chdir(IDLE_DIRECTORY)
         note = f"cannot enter HOME {home!r}: {error.strerror}; running in {IDLE_DIRECTORY}"
-        with contextlib.suppress(OSError):  # a full disk must not cost more than this line
-            write_all(err_fd, f"jcq: {note}\n".encode(errors="surrogateescape"))
+        _tell_owner(err_fd, note)
         return note
     return ""
 

@@ -4,6 +4,8 @@ import os
 import resource
 
 from jcq.exit_record import run_file
+from jcq.model import limits
+from worker import job_limits
 from worker.job_environment import job_environment
 
 _DEFAULT_SHELL = "/bin/sh"
@@ -23,6 +25,7 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
     # NQS's shell strategy FREE: the owner's login shell runs the script.
     shell = request.shell or (account.shell if account.shell.startswith("/") else _DEFAULT_SHELL)
     script = os.path.join(site.requests, request.rid)
+    limited = limits.from_text(request.limits)
     return {
         "rid": request.rid,
         "id": request.id,
@@ -41,7 +44,9 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
         "env_file": f"{script}.env" if request.has_environment else "",
         "out": run_file(site.output, request, "out"),
         "err": "" if request.joined else run_file(site.output, request, "err"),
-        "rlimits": [(resource.RLIMIT_NOFILE, *files_limit)],
+        "rlimits": [(resource.RLIMIT_NOFILE, *files_limit), *job_limits.rlimits(limited)],
+        "nice": job_limits.nice(limited),
+        "watched": job_limits.watched(limited),
         "exit_record": run_file(site.output, request, "exit"),
         "root": as_root,
         "background": request.background,

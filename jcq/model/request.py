@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass, field, fields
 
 from jcq.errors import UsageError
+from jcq.model import limits as limits_model
 
 #: Bounds of what one submission may bring.
 SCRIPT_BYTES_MAX = 16 * 1024 * 1024
@@ -65,6 +66,8 @@ class Request:
     mail_begin: bool = False
     mail_end: bool = False
     mail_to: str = ""
+    #: Resource limits, `cpu_process=60:50 ...`, see `jcq.model.limits`.
+    limits: str = ""
     #: HOME of a site without root whose uid has no account.
     home: str = ""
     attempt: int = 0
@@ -148,8 +151,8 @@ class Request:
 
         Whoever changes one of them later (the priority, say) writes a new sum with it.
         """
-        names = [*_FIXED, *(name for name in _FIXED_LATER if getattr(self, name))]
-        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in names)
+        fixed = [*_FIXED, *(name for name in _FIXED_IF_SET if getattr(self, name))]
+        text = "\0".join(f"{name}={_to_text(getattr(self, name))}" for name in fixed)
         return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
 
     def flaw(self):
@@ -166,8 +169,8 @@ _FIXED = tuple(
     "rid seq site name uid gid user submitted_to priority submitted_s restartable workdir host umask tz shell"
     " out_path err_path joined keep_out keep_err has_environment variables home".split()
 )
-#: The same, of later versions: only where it is set, so that an older record keeps its sum.
-_FIXED_LATER = ("mail_begin", "mail_end", "mail_to")
+#: Covered as well, but only where they are set: records of versions that did not know them keep their sums.
+_FIXED_IF_SET = ("limits", "mail_begin", "mail_end", "mail_to")
 
 
 def _to_text(value):
@@ -183,10 +186,16 @@ def _finite(text):
     return value
 
 
+def _limits(text):
+    limits_model.from_text(text)
+    return text
+
+
 _CONVERTERS: dict = {"int": int, "float": _finite, "str": str, "bool": lambda text: text == "1"}
 _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }
+_FROM_TEXT["limits"] = _limits
 
 
 @dataclass(frozen=True)

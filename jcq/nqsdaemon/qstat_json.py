@@ -13,8 +13,12 @@ for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its disp
 `due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
 `~/...` stays on the execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants
 a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`,
-`cpu_s`, `maxrss_kb`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is not
+`cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is not
 running, in one phrase; null where it runs or has ended).
+
+`limits` has a key for each resource limit that was given: {NAME: {"value": number, or null for unlimited, "warning":
+number, or null for none}}; sizes are bytes, times seconds. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
+qsub's -lt, `cpu_request` -lT, ...).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
 the order of the text; a request that has ended only when its id is asked for, while it is retained.
@@ -24,7 +28,7 @@ no UTF-8 are replaced by U+FFFD.
 
 import json
 
-from jcq.model import lifecycle
+from jcq.model import lifecycle, limits
 from jcq.model.queue import BATCH, PIPE
 from jcq.nqsdaemon.queue_block import state_words
 from jcq.nqsdaemon.request_lines import output_path
@@ -86,6 +90,10 @@ def request_object(position, request, why=""):
         "signal": request.signal if request.outcome == lifecycle.SIGNALLED else None,
         "cpu_s": request.cpu_s if ran else None,
         "maxrss_kb": request.maxrss_kb if ran else None,
+        "limits": {
+            name: {"value": value, "warning": warning}
+            for name, (value, warning) in limits.from_text(request.limits).items()
+        },
         "reason": _clean(request.reason),
         "why": why or None,
     }

@@ -8,7 +8,7 @@ request name as `_`. Nothing of a script or an environment is shown here, to any
 from datetime import datetime
 
 from jcq.errors import UsageError
-from jcq.model import lifecycle
+from jcq.model import lifecycle, limits
 from jcq.model.request import FILE_NAME_CHARACTERS
 from jcq.model.starttime import zone
 
@@ -57,6 +57,7 @@ def long_form(position, request, tz, why=""):
         f"\tShell = {shown(request.shell) or 'DEFAULT'}",
         f"\tUmask = {request.umask:03o}",
         f"\tRestart = {'ENABLE' if request.restartable else 'DISABLE'}",
+        *(f"\t{line}" for line in _limits(request)),
     ]
     if why:
         lines.append(f"\tNot running = {why}")
@@ -121,6 +122,16 @@ def _life(request, where):
         yield f"Outcome = {outcome(request)}"
     if request.outcome in (lifecycle.EXITED, lifecycle.SIGNALLED):
         yield f"CPU time = {request.cpu_s:.2f} seconds, largest resident set = {request.maxrss_kb} kB"
+
+
+def _limits(request):
+    """`Per-process CPU time limit = 0:10:00, warning = 0:09:00`, in the order of the table."""
+    found = limits.from_text(request.limits)
+    for limit in limits.LIMITS:
+        if limit.name in found:
+            value, warning = found[limit.name]
+            line = f"{limit.title} limit = {limits.shown(limit, value)}".replace("nice value limit", "nice value")
+            yield line if warning is None else f"{line}, warning = {limits.shown(limit, warning)}"
 
 
 def _output(request):

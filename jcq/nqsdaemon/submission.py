@@ -3,7 +3,7 @@
 import os
 
 from jcq.errors import UsageError
-from jcq.model import requestname
+from jcq.model import limits, requestname
 from jcq.model.starttime import start_time
 from jcq.nqsdaemon.call import PATH_BYTES_MAX
 from jcq.nqsdaemon.requestid import is_this_site
@@ -29,7 +29,7 @@ def attributes(values, call, desk):
         values: {key: value} of `jcq.options.QSUB` or `QALTER`, contradictions refused.
         call, desk: as every handler has them.
     Returns:
-        {field of `Request`: value}.
+        {field of `Request`: value}; `limits` holds those that were given.
     Raises:
         UsageError: a value is none.
     """
@@ -53,6 +53,24 @@ def attributes(values, call, desk):
         found |= {"out_path": _output_path(values["out_path"], "-o", call, desk), "keep_out": False}
     if "err_path" in values:
         found |= {"err_path": _output_path(values["err_path"], "-e", call, desk), "keep_err": False, "joined": False}
+    limited = _limits(values, call, desk)
+    if limited:
+        found["limits"] = limits.to_text(limited)
+    return found
+
+
+def _limits(values, call, desk):
+    found = {
+        limit.name: limits.parse_option(limit, values[limit.name]) for limit in limits.LIMITS if limit.name in values
+    }
+    # As setpriority(2) has it: who is not root gets nothing better than what the site itself has.
+    if "nice_process" in found and not (desk.as_root and call.uid == 0):
+        nice, own = found["nice_process"][0], os.getpriority(os.PRIO_PROCESS, 0)
+        if nice < own:
+            raise UsageError(
+                reason=f"-ln: a nice value below {own} is root's, at a site that root runs; give {own} to "
+                f"{limits.NICE_MAX}, not {nice}"
+            )
     return found
 
 

@@ -147,7 +147,7 @@ def test_directives_seen_in_the_wild(work, script, fields):
     assert {name: getattr(request, name) for name in fields} == fields
 
 
-@pytest.mark.parametrize("line", [b"# @$-lP 64", b"# @$-lm 100mb"])
+@pytest.mark.parametrize("line", [b"# @$-lP 64", b"# @$-lm 100mb -lP 64"])
 def test_options_that_jcq_does_not_have_are_named_with_their_line(work, line):
     reply = work.call("qsub", uid=0, user="root", script=b"#!/bin/sh\n" + line + b"\n", script_name="run")
     assert reply.exit_code == 2

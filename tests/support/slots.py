@@ -116,6 +116,8 @@ class Slots:
             "out": f"{base}.out",
             "err": f"{base}.err",
             "rlimits": [],
+            "nice": None,
+            "watched": [],
             "exit_record": f"{base}.exit",
             "root": AS_ROOT,
             "background": False,

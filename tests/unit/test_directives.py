@@ -48,7 +48,7 @@ def test_lines(script, found):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        (b"#!/bin/sh\n#@$-q x\n# @$-lm 100mb\n", "script line 3: unknown option '-lm'"),
+        (b"#!/bin/sh\n#@$-q x\n# @$-lP 64\n", "script line 3: unknown option '-lP'"),
         (b"#@$-q\n", "script line 1: -q needs a value"),
         (b"#@$-p 64\n", "script line 1: -p needs a number"),
         (b"\n\n#@$-r 'a\n", "script line 3: the quote ' is not closed"),

@@ -143,7 +143,7 @@ def test_bytes_that_are_no_utf8(root_site):
     [
         ((), b"", {}, "script is empty"),
         (("-Q",), SCRIPT, {}, "unknown option '-Q'"),
-        ((), b"#@$-lm 5\n", {}, "script line 1: unknown option '-lm'"),
+        ((), b"#@$-lP 5\n", {}, "script line 1: unknown option '-lP'"),
         (("-q", "none"), SCRIPT, {}, "no queue named none"),
         (("-q", "../x"), SCRIPT, {}, "'../x' is no queue name"),
         (("-q", "batch@elsewhere"), SCRIPT, {}, "'elsewhere' is another machine"),

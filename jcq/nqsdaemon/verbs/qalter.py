@@ -1,12 +1,14 @@
 """The verb qalter: change what qsub said of requests that do not run yet.
 
-What is not given stays. The options are those of qsub, and mean the same; `-a now` lets a request wait no longer.
-A queue is changed by qmove.
+What is not given stays, each limit for itself. The options are those of qsub, and mean the same; `-a now` lets a
+request wait no longer. A queue is changed by qmove. A damaged request is refused: it would get a new checksum, and
+the damage would never be found.
 """
 
 from dataclasses import replace
 
-from jcq.errors import UsageError
+from jcq.errors import BadValue, UsageError
+from jcq.model import limits
 from jcq.model.directives import refuse_contradiction
 from jcq.nqsdaemon import submission
 from jcq.nqsdaemon.call import answer
@@ -28,6 +30,12 @@ def handle(call, desk):
 
     def decide(request, shown, uid):
         refuse_state(request, shown, STARTED)
-        return Order(desk.store.alter(request, replace(request, **changes), uid, desk.now()), "has been altered.")
+        flaw = request.flaw()
+        if flaw:
+            raise BadValue(detail=f"{flaw}; nothing was altered")
+        altered = replace(request, **changes)
+        if "limits" in changes:
+            altered.limits = limits.merged(request.limits, changes["limits"])
+        return Order(desk.store.alter(request, altered, uid, desk.now()), "has been altered.")
 
     return answer(*(yield from act_on(operands, values, call, desk, decide)))

@@ -1,0 +1,180 @@
+"""Resource limits: what users write, what is stored, what people read, and what the checksum makes of it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jcq.errors import UsageError
+from jcq.model import limits
+from jcq.model.request import Request
+from jcq.options import QALTER, QSUB
+
+BY_OPTION = {limit.option: limit for limit in limits.LIMITS}
+KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
+
+
+def parse(option, text):
+    return limits.parse_option(BY_OPTION[option], text)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value", "warning"),
+    [
+        ("-lm", "1000", 1000, None),
+        ("-lm", "1000b", 1000, None),
+        ("-lm", "10w", 80, None),
+        ("-lm", "3kb", 3 * KB, None),
+        ("-lm", "3 KW", 24 * KB, None),
+        ("-lm", "1800mb", 1800 * MB, None),
+        ("-lm", "1mw", 8 * MB, None),
+        ("-lm", "1.5gb", 3 * GB // 2, None),
+        ("-lm", "2gw", 16 * GB, None),
+        ("-lm", "1tb", 1 << 40, None),
+        ("-lm", "9223372036854775807", limits.SIZE_MAX, None),
+        ("-lc", "0", 0, None),
+        ("-lf", "100mb, 90mb", 100 * MB, 90 * MB),
+        ("-lf", "100mb,100mb", 100 * MB, 100 * MB),
+        ("-lf", "unlimited", None, None),
+        ("-lf", " Unlimited , 1kb", None, KB),
+        ("-lt", "60", 60, None),
+        ("-lt", "10:00, 9:00", 600, 540),
+        ("-lt", "90:00", 5400, None),
+        ("-lT", "1:30:05.25", 5405.25, None),
+        ("-lT", "100:00:00", 360000, None),
+        ("-lE", "0.5", 0.5, None),
+        ("-lE", "3661.", 3661, None),
+        ("-ln", "-20", -20, None),
+        ("-ln", "+19", 19, None),
+    ],
+)
+def test_values(option, text, value, warning):
+    assert parse(option, text) == (value, warning)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("-lm", "", "needs a number and a unit"),
+        ("-lm", "many", "needs a number"),
+        ("-lm", "-1", "needs a number"),
+        ("-lm", "1 tw", "needs a number"),
+        ("-lm", "1e3", "needs a number"),
+        ("-lm", "٣", "needs a number"),
+        ("-lm", "1mb,", "needs a number"),
+        ("-lm", "1mb, 2mb", "above the limit"),
+        ("-lm", "1mb, unlimited", "cannot be unlimited"),
+        ("-lm", "1mb, 1kb, 1b", "needs a number"),
+        ("-lm", "9223372036854775808", "too large"),
+        ("-lm", "9" * 5000, "needs a number"),
+        ("-lt", "", "needs a time"),
+        ("-lt", "1:2:3:4", "needs a time"),
+        ("-lt", "10:60", "go to 59"),
+        ("-lt", "1:60:00", "go to 59"),
+        ("-lt", "0:00.0001", "above 0"),
+        ("-lt", "10mb", "needs a time"),
+        ("-lT", "9:00, 10:00", "above the limit"),
+        ("-lE", "999999999999", "too long"),
+        ("-ln", "20", "from -20 to 19"),
+        ("-ln", "unlimited", "from -20 to 19"),
+        ("-ln", "5, 4", "has no warning"),
+        ("-lm", "1\nmb\n", "needs a number"),
+    ],
+)
+def test_what_is_no_value(option, text, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        parse(option, text)
+    message = str(caught.value)
+    assert message.startswith(f"{option}: ")
+    assert f"for example {option} " in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("limit", limits.LIMITS, ids=lambda limit: limit.option)
+def test_the_examples_are_right(limit):
+    with pytest.raises(UsageError) as caught:
+        limits.parse_option(limit, "wrong")
+    examples = str(caught.value).split("for example ")[1].removesuffix(" with a warning value").split(", or ")
+    for example in examples:
+        option, value = example.split(" ", 1)
+        assert option == limit.option
+        limits.parse_option(limit, value.strip('"'))
+
+
+def test_stored_text():
+    found = {"memory_request": (1000000, None), "cpu_process": (60, 50), "elapsed_request": (None, 1.5)}
+    text = "memory_request=1000000 cpu_process=60:50 elapsed_request=unlimited:1.5"
+    assert limits.to_text(found) == text
+    assert limits.from_text(text) == found
+    assert limits.from_text("") == {}
+    assert limits.merged(text, "cpu_process=7 nice_process=-3") == (
+        "memory_request=1000000 nice_process=-3 cpu_process=7 elapsed_request=unlimited:1.5"
+    )
+
+
+@given(st.dictionaries(
+    st.sampled_from(sorted(limits.BY_NAME)),
+    st.tuples(
+        st.none() | st.integers(0, limits.SIZE_MAX),
+        st.none() | st.integers(1, 10**11).map(lambda thousandths: round(thousandths / 1000, 3)),
+    ),
+))  # fmt: skip
+def test_what_is_stored_is_read_back(found):
+    assert limits.from_text(limits.to_text(found)) == found
+
+
+@pytest.mark.parametrize("text", ["x", "cpu_process", "nosuch=1", "cpu_process=", "cpu_process=1:", "cpu_process=1e5",
+                                  "cpu_process=nan", "cpu_process=1:2:3"])  # fmt: skip
+def test_damaged_text_is_found(text):
+    with pytest.raises(ValueError):
+        limits.from_text(text)
+    request = Request.from_hash({b"rid": b"200-1", b"limits": text.encode()})
+    assert (request.limits, request.unreadable) == ("", "limits")
+    assert request.flaw() == "field limits of its record is damaged"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "shown"),
+    [
+        ("-lm", 3 * GB // 2, "1.5 gb"),
+        ("-lm", 1800 * MB, "1800 mb"),
+        ("-lm", 1 << 40, "1 tb"),
+        ("-lm", 10 * KB, "10 kb"),
+        ("-lm", 1000000, "1000000 b"),
+        ("-lm", 0, "0 b"),
+        ("-lm", None, "unlimited"),
+        ("-lt", 60, "0:01:00"),
+        ("-lt", 360000, "100:00:00"),
+        ("-lE", 0.5, "0:00:00.5"),
+        ("-lE", 59.999, "0:00:59.999"),
+        ("-ln", -5, "-5"),
+    ],
+)
+def test_shown(option, value, shown):
+    assert limits.shown(BY_OPTION[option], value) == shown
+    if value is not None and option != "-ln":
+        assert parse(option, shown) == (value, None)
+
+
+def test_the_table():
+    assert len({limit.option for limit in limits.LIMITS}) == len({limit.name for limit in limits.LIMITS}) == 14
+    for limit in limits.LIMITS:
+        assert limit.name.endswith(f"_{limit.scope}")
+    for table in (QSUB, QALTER):
+        rows = {row[0]: row[2] for row in table[5] if row[0].startswith("-l")}
+        assert rows == {limit.option: limit.name for limit in limits.LIMITS}
+
+
+def test_the_checksum_covers_limits_and_leaves_out_none():
+    request = Request(
+        rid="200-12", seq=12, site="testsite", name="job.sh", uid=1000, gid=1000, user="smith", submitted_to="batch",
+        submitted_s=1800000000.0, workdir="/home/smith", host="host1",
+    )  # fmt: skip
+    # As versions without limits have computed it: their records must stay good.
+    assert request.checksum() == "4936ed1b"
+    limited = replace(request, limits="cpu_process=60")
+    assert limited.checksum() not in (request.checksum(), replace(limited, limits="cpu_process=61").checksum())
+    limited.sum = limited.checksum()
+    assert Request.from_hash({k.encode(): v.encode() for k, v in limited.to_hash().items()}).flaw() == ""
+    assert replace(limited, limits="").flaw() == "the checksum of its record is wrong"
