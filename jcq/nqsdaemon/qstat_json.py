@@ -13,8 +13,8 @@ for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its disp
 `due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
 `~/...` stays on the execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants
 a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`,
-`cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is not
-running, in one phrase; null where it runs or has ended).
+`cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is
+not running, in one phrase; null where it runs or has ended).
 
 `limits` has a key for each resource limit that was given: {NAME: {"value": number, or null for unlimited, "warning":
 number, or null for none}}; sizes are bytes, times seconds. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
