@@ -7,7 +7,7 @@ def text(table):
     """The help of one of the tables of `jcq.options`, ending with a newline."""
     command, purpose, operands, _, _, rows = table
     flags = "[options] " if rows else ""
-    lines = [f"usage: {command} {flags}{operands}", "", purpose]
+    lines = [f"usage: {command} {flags}{operands}".rstrip(), "", purpose]
     if rows:
         lines += ["", "options:"]
     for word, value, _, _, help_text in rows:

@@ -143,6 +143,8 @@ QALTER = (
     ),
 )
 
+QLIMIT = ("qlimit", "Show the resource limits that requests may have, and how they are enforced.", "", 0, 0, ())
+
 QWAIT = (
     "qwait",
     "Wait until a request has ended; exit with its exit code, 128+n for signal n, "
@@ -154,7 +156,8 @@ QWAIT = (
 )
 
 TABLES = {
-    table[0]: table for table in (QSUB, QSTAT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+    table[0]: table
+    for table in (QSUB, QSTAT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG, QLIMIT)
 }
 
 

@@ -138,6 +138,13 @@ def test_what_stays_below_its_limits_is_left_alone(site):
     assert (code, out, err) == (0, "done\n", "")
 
 
+def test_qlimit_and_qmgr_say_what_is_enforced(site):
+    text = site.run("qlimit").ok()
+    assert "Shell strategy = FREE" in text
+    assert site.run("qmgr", "show", "limits_supported").ok() == text
+    site.run("qlimit", "word").refused("qlimit: ", exit_code=2)
+
+
 # --- the shepherd itself
 
 
