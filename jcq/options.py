@@ -209,6 +209,8 @@ QPR = (
     ),
 )
 
+QLIMIT = ("qlimit", "Show the resource limits that requests may have, and how they are enforced.", "", 0, 0, ())
+
 QWAIT = (
     "qwait",
     "Wait until a request has ended; exit with its exit code, 128+n for signal n, "
@@ -239,6 +241,7 @@ TABLES = {
         QCHK,
         QDEV,
         QPR,
+        QLIMIT,
     )
 }
 

@@ -16,6 +16,9 @@ _STACK_BYTES = 1024 * 1024
 _DESCRIPTORS = 32
 _EXEC_S = 5.0
 _EXEC_ASK_S = 0.0002
+#: A stack limit that has stayed for so long has come after the end of exec.
+_STACK_STAYS_S = 0.01
+_STACK_ASK_S = 0.001
 _NAMES = {value: name for name, value in vars(resource).items() if name.startswith("RLIMIT_")}
 
 
@@ -68,6 +71,7 @@ class Limits:
             JobNotStarted: the kernel refuses one.
         """
         deadline = time.monotonic() + _EXEC_S
+        stack = [exact for kind, exact in self._late if kind == resource.RLIMIT_STACK]
         while self._late:
             kind, exact = self._late[-1]
             try:
@@ -84,12 +88,32 @@ class Limits:
             except (OSError, ValueError) as error:
                 raise _refused(kind, exact, error) from None
             self._late.pop()
+        if stack:
+            _keep_stack(pid, stack[0], deadline)
 
     def restore(self):
         """Return to the shepherd's own limits."""
         self._late.clear()
         while self._changed:
             resource.setrlimit(*self._changed.pop())
+
+
+def _keep_stack(pid, exact, deadline):
+    """Give the child its stack limit until it stays.
+
+    The parent goes on before exec has ended, and one of the last things that exec does is to write back the stack limit
+    that it found at its beginning (bprm->rlim_stack; finalize_exec in fs/exec.c of Linux). The soft limit is right in
+    any case, since the child begins with it.
+    """
+    since = time.monotonic()
+    while since + _STACK_STAYS_S > time.monotonic() < deadline:
+        select.select([], [], [], _STACK_ASK_S)
+        try:
+            if resource.prlimit(pid, resource.RLIMIT_STACK) != exact:
+                resource.prlimit(pid, resource.RLIMIT_STACK, exact)
+                since = time.monotonic()
+        except OSError:
+            return  # it has ended
 
 
 def _refused(kind, exact, error):

@@ -132,7 +132,7 @@ COMMANDS = (
     ("SHOw Complex", USER, ""),
     ("SHOw Device", USER, ""),
     ("SHOw Forms", USER, ""),
-    ("SHOw LImits_supported", USER, ""),
+    ("SHOw LImits_supported", USER, "List the resource limits that requests may have, and how they are enforced."),
     ("SHOw LOng Queue [<queue>]", USER, "Show one queue, or all, with their limits, destinations and attributes."),
     (
         "SHOw LOST_found",

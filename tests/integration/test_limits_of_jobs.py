@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from support import skips
 from support.harness import Node
 from support.slots import AS_ROOT, Slots, read
 
@@ -138,6 +139,13 @@ def test_what_stays_below_its_limits_is_left_alone(site):
     assert (code, out, err) == (0, "done\n", "")
 
 
+def test_qlimit_and_qmgr_say_what_is_enforced(site):
+    text = site.run("qlimit").ok()
+    assert "Shell strategy = FREE" in text
+    assert site.run("qmgr", "show", "limits_supported").ok() == text
+    site.run("qlimit", "word").refused("qlimit: ", exit_code=2)
+
+
 # --- the shepherd itself
 
 
@@ -194,7 +202,7 @@ def test_the_line_goes_through_no_link_and_no_pipe(slots):
     assert read(victim) == b"old\n"
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may")
+@pytest.mark.skipif(AS_ROOT, reason=skips.NEEDS_ORDINARY_USER)
 def test_a_nice_value_that_is_refused_is_noted(slots):
     wanted = os.getpriority(os.PRIO_PROCESS, 0) - 1
     spec = slots.run_spec("exit 4\n", nice=wanted)

@@ -115,6 +115,26 @@ def test_qalter_changes_the_limits_that_are_given(work):
     assert work.request(12) == before
 
 
+def test_qlimit(work):
+    reply = work.call("qlimit")
+    assert (reply.exit_code, reply.err) == (0, "")
+    *rows, last = [" ".join(line.split()) for line in reply.out.splitlines()]
+    assert last == "Shell strategy = FREE"
+    assert len(rows) == 14
+    for row in (
+        "Per-process core file size -lc enforced",
+        "Per-request permanent file space -lF not enforced",
+        "Per-process nice value -ln set at the start",
+        "Per-request CPU time -lT enforced, looked at once a second",
+        "Per-process working set size -lw not enforced by Linux",
+        "Per-request elapsed time -lE enforced",
+    ):
+        assert row in rows
+    for word in ("host", "-x"):
+        refused = work.call("qlimit", word)
+        assert (refused.exit_code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+
+
 def test_damaged_limits_do_not_keep_others_from_being_shown(work):
     work.submit(12, limits="cpu_process=60")
     work.submit(13)

@@ -85,7 +85,7 @@ def test_signal_numbers_are_the_system_s():
 @pytest.mark.parametrize("command", sorted(TABLES))
 def test_help_names_every_option(command):
     help_text = text(TABLES[command])
-    assert help_text.startswith(f"usage: {command} ")
+    assert help_text.startswith(f"usage: {command}")
     for word, value, _, _, purpose in TABLES[command][5]:
         assert any(line.split()[:1] == [word] and value in line and purpose in line for line in help_text.splitlines())
 

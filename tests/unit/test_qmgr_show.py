@@ -99,6 +99,10 @@ def test_every_supported_command_has_an_action():
     assert all(isinstance(action, types.FunctionType) for action in qmgr._ACTIONS.values())
 
 
+def test_show_limits_supported_is_what_qlimit_says(manager):
+    assert manager.ok("sho li") == manager.call("qlimit").out
+
+
 def test_show_lost_found_says_what_is_known_and_where_it_is(manager):
     assert manager.ok("show lost_found") == "No damaged requests.\n"
     work = manager

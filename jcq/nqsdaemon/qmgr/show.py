@@ -7,6 +7,7 @@ original (nqs-facts.md section 4, MEM-lo); what jcq does not have is not shown.
 import os
 from datetime import datetime
 
+from jcq.nqsdaemon.limit_lines import limit_lines
 from jcq.nqsdaemon.queue_block import extended_block, queue_block
 from jcq.nqsdaemon.request_lines import owner, readers_zone, shown
 
@@ -29,6 +30,12 @@ def _queues(values, desk, block):
     else:
         found = yield desk.store.queues()
     return "".join(block(queue, desk.identity.name) for queue in found) or "No queues.\n"
+
+
+def show_limits_supported(values, call, desk):
+    """What qlimit shows."""
+    yield from ()
+    return limit_lines()
 
 
 def show_lost_found(values, call, desk):

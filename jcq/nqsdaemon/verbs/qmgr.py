@@ -12,6 +12,7 @@ _ACTIONS = {**queues.ACTIONS, **site.ACTIONS}
 
 _SHOWS = {
     "show all": show.show_all,
+    "show limits_supported": show.show_limits_supported,
     "show long queue": show.show_long_queue,
     "show lost_found": show.show_lost_found,
     "show managers": show.show_managers,
