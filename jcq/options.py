@@ -140,9 +140,23 @@ QWAIT = (
     (),
 )
 
+QCAT = (
+    "qcat",
+    "Show what a running request has written so far, or the script of a request.",
+    "request-id",
+    1,
+    1,
+    (
+        ("-e", "", "err", None, "standard error"),
+        ("-f", "", "follow", None, "go on with what is appended, until the request has ended"),
+        ("-i", "", "script", None, "the script"),
+        ("-o", "", "out", None, "standard output; the default"),
+    ),
+)
+
 TABLES = {
     table[0]: table
-    for table in (QSUB, QSTAT, QSELECT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG)
+    for table in (QSUB, QSTAT, QSELECT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG, QCAT)
 }
 
 
@@ -173,7 +187,7 @@ def parse(table, argv):
         else:
             _option(command, rows, word, words, values)
     if len(operands) < fewest:
-        raise UsageError(reason=f"{operands_shown.split(' ')[0]} is missing; see {command} --help")
+        raise UsageError(reason=f"{operands_shown.split(' ')[len(operands)]} is missing; see {command} --help")
     if 0 <= most < len(operands):
         raise UsageError(reason=f"unexpected word {operands[most]!r}; see {command} --help")
     return values, operands

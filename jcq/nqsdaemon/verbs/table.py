@@ -2,6 +2,7 @@
 
 from jcq.nqsdaemon.verbs import (
     qalter,
+    qcat,
     qdel,
     qhold,
     qmgr,
@@ -20,6 +21,7 @@ from jcq.nqsdaemon.verbs import (
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
     "qalter": qalter.handle,
+    "qcat": qcat.handle,
     "qdel": qdel.handle,
     "qhold": qhold.handle,
     "qmgr": qmgr.handle,
