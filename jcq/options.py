@@ -154,9 +154,22 @@ QCAT = (
     ),
 )
 
+QMSG = (
+    "qmsg",
+    "Append a line to the output of running requests.",
+    "message request-id ...",
+    2,
+    -1,
+    (
+        ("-e", "", "err", None, "to standard error; the default"),
+        ("-o", "", "out", None, "to standard output; with -e to both"),
+        _USER,
+    ),
+)
+
 TABLES = {
     table[0]: table
-    for table in (QSUB, QSTAT, QSELECT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG, QCAT)
+    for table in (QSUB, QSTAT, QSELECT, QDEL, QWAIT, QALTER, QHOLD, QRLS, QMOVE, QRERUN, QSPND, QRSM, QSIG, QCAT, QMSG)
 }
 
 
