@@ -27,26 +27,27 @@ ALWAYS_SENT = ("HOME", "LOGNAME", "MAIL", "PATH", "QSUB_QUEUE", "SHELL", "TZ")
 INTERRUPTED_CODE = 130
 
 
-def run(table, root=None):
+def run(table, root=None, read=None):
     """Run one command with the arguments of this process.
 
     Args:
         table: its options, from `jcq.options`.
         root: the root that an installed command carries, or None (see `jcq.site.root_directory`).
+        read: what reads the answer, called as `_read_answer` is, which is the default.
     Returns:
         The exit code: the daemon's; 1 where it could not be asked, 2 for bad usage, 130 for Ctrl-C.
     """
     command = table[0]
     asked: list[str] = []
     try:
-        return _run(table, root, asked)
+        return _run(table, root, asked, read)
     except SiteUnknown as error:
         return _fail(f"{command.capitalize()}(FATAL): {error}", error.exit_code)
     except JcqError as error:
         return _fail(f"{command}: {error}", error.exit_code)
     except KeyboardInterrupt:
-        advice = _ADVICE.get(asked[-1], _ADVICE_LOOK) if asked else "nothing was done"
-        return _fail(f"{command}: interrupted; {advice}", INTERRUPTED_CODE)
+        what = advice(asked) if asked else "nothing was done"
+        return _fail(f"{command}: interrupted; {what}", INTERRUPTED_CODE)
 
 
 def leave(code):
@@ -57,13 +58,20 @@ def leave(code):
 #: What to do when there was no answer.
 _ADVICE_LOOK = "look with qstat what was done"
 _ADVICE = {
+    "qcat": "the request is not touched; look with qstat",
+    "qselect": "try again",
     "qstat": "try again",
     "qsub": "the request may or may not have been accepted; look with qstat",
     "qwait": "the request is not touched; look with qstat",
 }
 
 
-def _run(table, root, asked):
+def advice(asked):
+    """What to do when there was no answer to the last of `asked`, see `_ask`."""
+    return _ADVICE.get(asked[-1], _ADVICE_LOOK)
+
+
+def _run(table, root, asked, read):
     """`asked` gets the command as soon as the daemon may have heard of it."""
     _open_standard_descriptors()
     command = table[0]
@@ -93,7 +101,7 @@ def _run(table, root, asked):
         parts += _environment("export" in values or _may_export(script))
     if "watch" in values:
         return _watch(command, there, parts)
-    return _ask(command, there, parts, _write, asked, to_delete)
+    return _ask(command, there, parts, _write, asked, to_delete, read)
 
 
 def _watch(command, there, parts):
@@ -241,11 +249,11 @@ def _environment(whole):
 # --- asking ----------------------------------------------------------------------------------
 
 
-def _ask(command, there, parts, write, asked=None, to_delete=()):
+def _ask(command, there, parts, write, asked=None, to_delete=(), read=None):
     """Send one request, hand each part of the answer to `write(1 or 2, bytes, command)`; returns the exit code.
 
     `asked` gets what `_ADVICE` is to be looked up by; `to_delete` holds the arguments of `_delete`, which is called
-    when a submission was accepted.
+    when a submission was accepted; `read` reads the answer.
     """
     asked = [] if asked is None else asked
     connection = _connect(there)
@@ -260,7 +268,7 @@ def _ask(command, there, parts, write, asked=None, to_delete=()):
             pass
         except BlockingIOError:
             raise NoAnswer(site=_shown(there), advice=f"it took nothing for {ANSWER_TIMEOUT_S} s; try again") from None
-        return _read_answer(command, there, connection, write, asked, to_delete)
+        return (read or _read_answer)(command, there, connection, write, asked, to_delete)
     finally:
         connection.close()
 
@@ -304,15 +312,16 @@ def _limit_silence(connection, limit_s):
 def _read_answer(command, there, connection, write, asked, to_delete):
     decoder = Decoder(ANSWER_BYTES_MAX)
     while True:
-        advice = _ADVICE.get(asked[-1], _ADVICE_LOOK)
         try:
             data = connection.recv(1 << 18)
         except BlockingIOError:
-            raise NoAnswer(site=_shown(there), advice=f"it was silent for {ANSWER_TIMEOUT_S} s; {advice}") from None
+            raise NoAnswer(
+                site=_shown(there), advice=f"it was silent for {ANSWER_TIMEOUT_S} s; {advice(asked)}"
+            ) from None
         except ConnectionResetError:
             data = b""
         if not data:
-            raise NoAnswer(site=_shown(there), advice=advice)
+            raise NoAnswer(site=_shown(there), advice=advice(asked))
         for part in decoder.feed(data):
             kind, text = part[:1], part[1:]
             if kind == b"x":

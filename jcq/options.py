@@ -221,6 +221,33 @@ QWAIT = (
     (),
 )
 
+QCAT = (
+    "qcat",
+    "Show what a running request has written so far, or the script of a request.",
+    "request-id",
+    1,
+    1,
+    (
+        ("-e", "", "err", None, "standard error"),
+        ("-f", "", "follow", None, "go on with what is appended, until the request has ended"),
+        ("-i", "", "script", None, "the script"),
+        ("-o", "", "out", None, "standard output; the default"),
+    ),
+)
+
+QMSG = (
+    "qmsg",
+    "Append a line to the output of running requests.",
+    "message request-id ...",
+    2,
+    -1,
+    (
+        ("-e", "", "err", None, "to standard error; the default"),
+        ("-o", "", "out", None, "to standard output; with -e to both"),
+        _USER,
+    ),
+)
+
 TABLES = {
     table[0]: table
     for table in (
@@ -242,6 +269,8 @@ TABLES = {
         QDEV,
         QPR,
         QLIMIT,
+        QCAT,
+        QMSG,
     )
 }
 
@@ -273,7 +302,7 @@ def parse(table, argv):
         else:
             _option(command, rows, word, words, values)
     if len(operands) < fewest:
-        raise UsageError(reason=f"{operands_shown.split(' ')[0]} is missing; see {command} --help")
+        raise UsageError(reason=f"{operands_shown.split(' ')[len(operands)]} is missing; see {command} --help")
     if 0 <= most < len(operands):
         raise UsageError(reason=f"unexpected word {operands[most]!r}; see {command} --help")
     return values, operands

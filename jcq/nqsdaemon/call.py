@@ -3,7 +3,7 @@
 A request is one netstring that holds netstrings `key=value`: verb, arg (repeated), cwd, umask, tz,
 host, env (`NAME=value`, repeated), script, script-name. An answer is a sequence of netstrings: `o`
 and text for standard output, `e` and text for standard error, `a` when a submission that asked for it has
-been accepted, and last `x` and the exit code.
+been accepted, `f` when an open file comes with it (SCM_RIGHTS), and last `x` and the exit code.
 Pure functions; nothing that comes from a client is believed without a bound.
 """
 
@@ -66,6 +66,8 @@ class Part:
     err: str = ""
     #: The request is on disk and in the database.
     accepted: bool = False
+    #: Descriptor that the client gets; who has the Part closes it, in the end the Connection.
+    fd: int = -1
 
 
 @dataclass
@@ -156,7 +158,8 @@ def _take(call, key, value):
 
 def encode_part(part):
     """The bytes of what comes before the end of an answer."""
-    return (netstring(b"a") if part.accepted else b"") + _texts(part)
+    marks = (netstring(b"f") if part.fd >= 0 else b"") + (netstring(b"a") if part.accepted else b"")
+    return marks + _texts(part)
 
 
 def encode_reply(reply):

@@ -1,9 +1,11 @@
 """One client of nqsdaemon: its identity by SO_PEERCRED, its one request, its answer. No thread, no blocking."""
 
+import os
 import pwd
 import socket
 import struct
 import time
+from collections import deque
 
 from jcq.frames import Decoder
 
@@ -31,7 +33,8 @@ class Connection:
         self.deadline = time.monotonic() + SILENCE_LIMIT_S
         self._decoder = Decoder(REQUEST_BYTES_MAX)
         self.received = 0
-        self._answer = memoryview(b"")
+        #: What is still to be sent: (bytes, descriptor that goes with the first of them or -1).
+        self._answer = deque()
         #: The end of the answer is among what is to be sent, or has been.
         self.finished = False
 
@@ -60,9 +63,9 @@ class Connection:
         self.received += len(data)
         return self._decoder.feed(data), False
 
-    def say(self, data):
-        """Queue a part of the answer; `flush` sends it."""
-        self._answer = memoryview(bytes(self._answer) + data)
+    def say(self, data, fd=-1):
+        """Queue a part of the answer; `flush` sends it, with the descriptor, which is this object's to close now."""
+        self._answer.append((memoryview(data), fd))
 
     def answer(self, data):
         """Queue the answer, or its end; `flush` sends it."""
@@ -74,14 +77,28 @@ class Connection:
     def flush(self):
         """Send as much as the client takes. Returns True when all is out. Raises OSError when it is gone."""
         while self._answer:
+            data, fd = self._answer[0]
             try:
-                sent = self.sock.send(self._answer)
+                sent = self._send(data, fd)
             except BlockingIOError:
                 return False
-            self._answer = self._answer[sent:]
+            self._answer.popleft()
+            if fd >= 0:
+                os.close(fd)
+            if sent < len(data):
+                self._answer.appendleft((data[sent:], -1))
             self.deadline = time.monotonic() + SILENCE_LIMIT_S
         return True
 
+    def _send(self, data, fd):
+        if fd < 0:
+            return self.sock.send(data)
+        return self.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))])
+
     def close(self):
-        """Close the socket; twice is harmless."""
+        """Close the socket and what was to be sent through it; twice is harmless."""
         self.sock.close()
+        while self._answer:
+            _, fd = self._answer.popleft()
+            if fd >= 0:
+                os.close(fd)

@@ -6,6 +6,7 @@ of the spool, so that many submissions share one write to the disk (design secti
 """
 
 import errno
+import os
 import selectors
 import socket
 import time
@@ -292,10 +293,15 @@ class Daemon:
             self._ready.append(task)
 
     def _say(self, task, part):
-        self._fence.wait_young()
-        if task.client in self._clients:
-            task.client.say(encode_part(part))
-            self._flush(task.client)
+        try:
+            self._fence.wait_young()
+            if task.client in self._clients:
+                task.client.say(encode_part(part), part.fd)
+                part.fd = -1
+                self._flush(task.client)
+        finally:
+            if part.fd >= 0:
+                os.close(part.fd)
 
     def _reply(self, task, reply):
         self._fence.wait_young()

@@ -29,7 +29,10 @@ STARTED = {lifecycle.RUNNING: "is running.", **GONE_ON}
 
 @dataclass(frozen=True)
 class Order:
-    """What to do to one request: an Op of the Store, and what is said when it was done, the end of a sentence."""
+    """What to do to one request: an Op of the Store, and what is said when it was done, the end of a sentence.
+
+    The Op is None where all was done when it was decided.
+    """
 
     op: object
     done: str
@@ -87,6 +90,8 @@ def _chunk(chunk, said, user, operator, call, desk, decide):
                 orders[rid] = decide(request, shown, uid)
             except JcqError as error:
                 said[shown] = error
+        for rid in [rid for rid, order in orders.items() if order.op is None]:
+            said[chunk[rid]] = orders.pop(rid).done
         results = (yield [order.op for order in orders.values()]) if orders else []
         moved = {}
         for (rid, order), result in zip(orders.items(), results, strict=True):

@@ -1,5 +1,6 @@
 """Which request a user means by `12`, `12.site` or `12.site@host` (nqs-facts.md section 2)."""
 
+from jcq.errors import NoSuchRequest, NotOwner
 from jcq.model.request import parse_request_id
 from jcq.site import host_name, short_name
 
@@ -19,6 +20,29 @@ def find_rid(text, identity):
     if said.site and not is_this_site(said.site, identity):
         return None, f"{said.seq}.{said.site}"
     return f"{identity.machine_id}-{said.seq}", f"{said.seq}.{identity.name}"
+
+
+def own_request(text, call, desk):
+    """The request that a user names and may look into: `request, shown = yield from own_request(...)`.
+
+    Args:
+        text: the operand.
+        call, desk: as every handler has them.
+    Returns (as a generator):
+        (the `Request`, its id as people see it).
+    Raises:
+        UsageError: it is no request id. NoSuchRequest. NotOwner: it is another's, and the caller no operator.
+    """
+    rid, shown = find_rid(text, desk.identity)
+    if rid is None:
+        raise NoSuchRequest(detail=shown)
+    try:
+        request = yield desk.store.request(rid)
+    except NoSuchRequest:
+        raise NoSuchRequest(detail=shown) from None
+    if request.uid != call.uid and not (yield from desk.may_operate(call)):
+        raise NotOwner(detail=shown)
+    return request, shown
 
 
 def is_this_site(name, identity):

@@ -69,6 +69,33 @@ def held_request(site, user, place, *options):
     return site.qsub("echo secret of $(id -un)\n", "-a", "2099-01-01 00:00", *options, user=user, cwd=place)
 
 
+def test_bob_cannot_look_into_or_write_to_what_is_alices(site, place):
+    gate = Gate(site.node.make_directory(os.path.join(place, "gate"), 0o777))
+    request = site.qsub(gate.script().replace("#!/bin/sh\n", "#!/bin/sh\necho secret\n"), user=ALICE, cwd=place)
+    wait_until(gate.started, 20, site.log_text)
+    for words in (("qcat",), ("qcat", "-e"), ("qcat", "-i"), ("qcat", "-f"), ("qmsg", "hello")):
+        site.run(*words, request, user=BOB).refused("Not owner", exit_code=1)
+    assert site.run("qcat", request, user=ALICE).ok() == "secret\n"
+    assert site.run("qcat", request).ok() == "secret\n"
+    site.run("qmsg", "from alice", request, user=ALICE).ok()
+    site.run("qmsg", "from root", request).ok()
+    assert site.run("qcat", "-e", request, user=ALICE).ok() == "from alice\nfrom root\n"
+    assert site.run("qselect", user=BOB).ok() == ""
+    assert site.run("qselect", "-u", "alice", user=BOB).ok() == f"{request}\n"
+    gate.open()
+    assert site.qwait(request, user=ALICE) == 0
+
+
+def test_a_script_is_deleted_with_the_rights_of_who_submits_it(site):
+    directory = site.node.make_directory("others-scripts", 0o755)
+    path = os.path.join(directory, "job.sh")
+    write_as(site, None, path, "true\n")
+    result = site.run("qsub", "-d", "--wait", path, user=BOB, cwd=home(site, BOB))
+    assert result.exit_code == 0, str(result)
+    assert result.err == f"qsub: warning: the script '{path}' was not deleted: Permission denied\n"
+    assert os.path.exists(path)
+
+
 def test_bob_cannot_delete_kill_or_signal_what_is_alices(site, place):
     waiting = held_request(site, ALICE, place)
     gate = Gate(site.node.make_directory(os.path.join(place, "gate"), 0o777))

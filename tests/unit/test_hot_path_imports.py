@@ -42,6 +42,7 @@ def bare_modules():
         ("qdel", ["-TERM", "12"]),
         ("qwait", ["12"]),
         ("qalter", ["-p", "1", "12"]),
+        ("qmsg", ["hello", "12"]),
         ("qsig", ["-TERM", "12"]),
     ],
 )

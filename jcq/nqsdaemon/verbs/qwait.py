@@ -6,10 +6,9 @@ outcome has its line on standard output. Only the owner and operators may wait, 
 exit code is its owner's.
 """
 
-from jcq.errors import NoSuchRequest, NotOwner
 from jcq.model import lifecycle
 from jcq.nqsdaemon.ending import ending
-from jcq.nqsdaemon.requestid import find_rid
+from jcq.nqsdaemon.requestid import own_request
 from jcq.options import QWAIT, parse
 
 
@@ -22,15 +21,7 @@ def handle(call, desk):
         NoSuchRequest, NotOwner.
     """
     _, operands = parse(QWAIT, call.args)
-    rid, shown = find_rid(operands[0], desk.identity)
-    if rid is None:
-        raise NoSuchRequest(detail=shown)
-    try:
-        request = yield desk.store.request(rid)
-    except NoSuchRequest:
-        raise NoSuchRequest(detail=shown) from None
-    if request.uid != call.uid and not (yield from desk.may_operate(call)):
-        raise NotOwner(detail=shown)
+    request, shown = yield from own_request(operands[0], call, desk)
     if request.state != lifecycle.DONE:
-        request = yield desk.ended(rid)
+        request = yield desk.ended(request.rid)
     return ending(request, shown)

@@ -2,6 +2,7 @@
 
 from jcq.nqsdaemon.verbs import (
     qalter,
+    qcat,
     qchk,
     qdel,
     qdev,
@@ -9,6 +10,7 @@ from jcq.nqsdaemon.verbs import (
     qlimit,
     qmgr,
     qmove,
+    qmsg,
     qpr,
     qrerun,
     qrls,
@@ -25,6 +27,7 @@ from jcq.nqsdaemon.verbs import (
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
     "qalter": qalter.handle,
+    "qcat": qcat.handle,
     "qchk": qchk.handle,
     "qdel": qdel.handle,
     "qdev": qdev.handle,
@@ -32,6 +35,7 @@ HANDLERS = {
     "qlimit": qlimit.handle,
     "qmgr": qmgr.handle,
     "qmove": qmove.handle,
+    "qmsg": qmsg.handle,
     "qpr": qpr.handle,
     "qrerun": qrerun.handle,
     "qrls": qrls.handle,

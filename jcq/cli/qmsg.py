@@ -1,0 +1,18 @@
+"""qmsg: append a line to the output of running requests."""
+
+from jcq.client import leave, run
+from jcq.options import QMSG
+
+
+def main(root=None):
+    """Run the command; returns its exit code. `root` is what an installed command carries, or None."""
+    return run(QMSG, root)
+
+
+def command(root=None):
+    """Run the command and end the process, without the time that taking down the interpreter takes."""
+    leave(run(QMSG, root))
+
+
+if __name__ == "__main__":
+    command()

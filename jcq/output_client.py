@@ -1,0 +1,126 @@
+"""qcat's side of its talk with nqsdaemon: it gets an open file, and prints it until the answer ends.
+
+While the answer has not ended (-f) socket and file are looked at in turns: no file system tells of every file
+that grows. What is printed at one look is bounded by the file's size then, so that one who writes without end
+cannot keep the command from ending.
+"""
+
+import os
+import select
+import sys
+
+from jcq import client
+from jcq.errors import NoAnswer, NotServed
+from jcq.frames import Decoder
+from jcq.options import QCAT
+
+#: Between two looks while a file is followed.
+_POLL_MS = 200
+_PIECE_BYTES = 1 << 20
+
+
+class _ReaderGone(Exception):
+    """Nobody reads standard output any more."""
+
+
+def run(root=None):
+    """Run the command with the arguments of this process; as `jcq.client.run`, which does all but the printing."""
+    return client.run(QCAT, root, _show)
+
+
+def _show(command, there, connection, write, asked, _to_delete):
+    """Read the answer and print the file that comes with it; returns the exit code."""
+    decoder = Decoder(client.ANSWER_BYTES_MAX)
+    file = None
+    try:
+        while True:
+            if file and not _wait(connection, file):
+                continue
+            data, fd = _receive(connection, there, asked)
+            if fd >= 0:
+                file = _Printed(fd)
+            for part in decoder.feed(data):
+                kind, text = part[:1], part[1:]
+                if kind == b"x":
+                    if file:
+                        file.go_on()
+                    return int(text)
+                if kind in b"oe":
+                    write(2 if kind == b"e" else 1, text, command)
+            if not data:
+                if file:
+                    file.go_on()
+                raise NoAnswer(site=there.name or there.directory, advice=client.advice(asked))
+    except _ReaderGone:
+        return 0
+    finally:
+        if file:
+            file.close()
+
+
+def _receive(connection, there, asked):
+    """(bytes, descriptor that came with them or -1)."""
+    import _socket
+
+    try:
+        data, extra, _, _ = connection.recvmsg(1 << 18, _socket.CMSG_LEN(4), _socket.MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        silent = f"it was silent for {client.ANSWER_TIMEOUT_S} s; {client.advice(asked)}"
+        raise NoAnswer(site=there.name or there.directory, advice=silent) from None
+    except ConnectionResetError:
+        return b"", -1
+    for level, kind, content in extra:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS) and len(content) >= 4:
+            return data, int.from_bytes(content[:4], sys.byteorder)
+    return data, -1
+
+
+def _wait(connection, file):
+    """Print what the file has, then wait a little; whether the daemon says something."""
+    file.go_on()
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    # Only whether its reader has gone.
+    poll.register(1, 0)
+    ready = dict(poll.poll(_POLL_MS))
+    if 1 in ready:
+        raise _ReaderGone
+    return bool(ready)
+
+
+class _Printed:
+    """An open file, and how far it has been printed."""
+
+    def __init__(self, fd):
+        self._fd = fd
+        self._offset = 0
+
+    def go_on(self):
+        """Print what has been appended; from the start where the file was cut, as `tail -f` does."""
+        size = os.fstat(self._fd).st_size
+        if size < self._offset:
+            self._offset = 0
+        while self._offset < size:
+            try:
+                piece = os.pread(self._fd, min(_PIECE_BYTES, size - self._offset), self._offset)
+            except OSError as error:
+                raise NotServed(reason=f"the output cannot be read: {error.strerror}") from None
+            if not piece:
+                return
+            self._offset += len(piece)
+            _print(piece)
+
+    def close(self):
+        """Close the file."""
+        os.close(self._fd)
+
+
+def _print(piece):
+    view = memoryview(piece)
+    try:
+        while view:
+            view = view[os.write(1, view) :]
+    except BrokenPipeError:
+        raise _ReaderGone from None
+    except OSError as error:
+        raise NotServed(reason=f"cannot write to standard output: {error.strerror}") from None
