@@ -23,7 +23,8 @@ def leave(site, request, account):
     Raises:
         OSError: nothing was appended.
     """
-    if request.outcome != lifecycle.PURGED:
+    if request.outcome != lifecycle.PURGED or (request.direct_out if request.joined else request.direct_err):
+        # A file of the owner's own (-re) is not touched with the site's rights; its owner has a mail.
         return
     line = f"jcq: request {request.id} was {request.reason}\n".encode(errors="surrogateescape")
     path = run_file(site.output, request, "out" if request.joined else "err")

@@ -14,7 +14,8 @@ Messages from the worker, each a tuple, one job at a time:
     ("quit",)           the shepherd ends. So it does, after it has killed everything, when the worker is gone.
 
 Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home, shell, argv, env, umask (int), script,
-env_file (path or ""), out, err (path, or "" for the file of out), rlimits [(resource, soft, hard)],
+env_file (path or ""), out, err (path, or "" for the file of out), direct (of `out` and `err`, which are
+the owner's files from the start, -ro and -re), rlimits [(resource, soft, hard)],
 nice (or None), watched (limits of the request as a whole, see `worker.job_limits.watched`), exit_record (path),
 root (whether to change ids), background (whether what outlives the script is left alone: nqsbg of its queue).
 Deliver spec: uid, gid, groups, home, umask, root, files [(spooled path, wanted absolute path, name for HOME)].
@@ -218,7 +219,7 @@ class _Shepherd:
         result = job.result()
         line = job.watch.line(spec["id"], result["signal"])
         if line:
-            tell_owner(spec["err"] or spec["out"], line)
+            self._tell_owner(spec, line)
         try:
             exit_record.write(spec["exit_record"], spec | result)
         except OSError as error:
@@ -226,6 +227,23 @@ class _Shepherd:
             result["note"] = f"{result['note']}; {note}".lstrip("; ")
         self._tell("ended", result)
         return bool(job.left)
+
+    @staticmethod
+    def _tell_owner(spec, line):
+        """Append a line to standard error, with its owner's rights where the file is the owner's own (-re)."""
+        ending = "err" if spec["err"] else "out"
+        if ending not in spec["direct"]:
+            tell_owner(spec[ending], line)
+            return
+        owner = Owner(spec)
+        try:
+            owner.take()
+        except OSError:
+            return
+        try:
+            tell_owner(spec[ending], line)
+        finally:
+            owner.restore()
 
     def _keep(self):
         """What a job left on purpose lives until it ends, or the worker tells this shepherd to end or is gone."""

@@ -21,6 +21,7 @@ IDLE_DIRECTORY = "/"
 #: How long to go on killing a job that could not be given its limits.
 _KILL_S = 10.0
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
+_DIRECT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
 #: Python ignores some signals, and a daemon's starter may have: only these need to be reset in a job.
 _IGNORED = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
 
@@ -55,8 +56,7 @@ def spawn(spec, owner, limits, null_fd):
     try:
         return _spawn(spec, owner, limits, (null_fd, out_fd, err_fd))
     except JobNotStarted:
-        for path in _output_paths(spec):
-            os.unlink(path)
+        _remove_outputs(spec)
         raise
     finally:
         os.close(out_fd)
@@ -65,24 +65,59 @@ def spawn(spec, owner, limits, null_fd):
 
 
 def _output_paths(spec):
-    return [path for path in (spec["out"], spec["err"]) if path]
+    return [(ending, spec[ending]) for ending in ("out", "err") if spec[ending]]
+
+
+def _remove_outputs(spec, count=2):
+    """Remove the first spooled files that were made; one that is its owner's from the start stays."""
+    for ending, path in _output_paths(spec)[:count]:
+        if ending not in spec["direct"]:
+            os.unlink(path)
 
 
 def _open_outputs(spec, owner):
-    """Make the spooled output files, the owner's but opened with the site's rights, which no link can turn."""
+    """Make the output files: the spooled ones with the site's rights, which no link can turn, others as their owner."""
     fds = []
-    for path in _output_paths(spec):
+    for ending, path in _output_paths(spec):
         try:
-            fds.append(os.open(path, _OUTPUT_FLAGS, 0o600))
-            if spec["root"]:
-                os.fchown(fds[-1], owner.uid, owner.gid)
+            direct = ending in spec["direct"]
+            fds.append(_open_direct(path, spec["umask"], owner) if direct else _make(path, spec["root"], owner))
         except OSError as error:
-            for fd, made in zip(fds, _output_paths(spec), strict=False):
+            for fd in fds:
                 os.close(fd)
-                os.unlink(made)
+            _remove_outputs(spec, len(fds))
             no_space = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise JobNotStarted(reason=f"output file {path}: {error.strerror}", no_space=no_space) from None
     return fds[0], fds[-1]
+
+
+def _make(path, give, owner):
+    fd = os.open(path, _OUTPUT_FLAGS, 0o600)
+    try:
+        if give:
+            os.fchown(fd, owner.uid, owner.gid)
+    except OSError:
+        os.close(fd)
+        os.unlink(path)
+        raise
+    return fd
+
+
+def _open_direct(path, umask, owner):
+    """Open the file that a job writes while it runs (-ro, -re), with its owner's rights only, as its shell would.
+
+    What an earlier attempt has written goes, as with spooled output, which replaces what is there. A FIFO that nobody
+    reads is refused instead of waited for.
+    """
+    owner.take()
+    try:
+        os.umask(umask)
+        fd = os.open(path, _DIRECT_FLAGS, 0o666)
+    finally:
+        os.umask(IDLE_UMASK)
+        owner.restore()
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _spawn(spec, owner, limits, fds):

@@ -42,8 +42,9 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
         "umask": request.umask,
         "script": script,
         "env_file": f"{script}.env" if request.has_environment else "",
-        "out": run_file(site.output, request, "out"),
-        "err": "" if request.joined else run_file(site.output, request, "err"),
+        "out": _place(request, account, "o") if request.direct_out else run_file(site.output, request, "out"),
+        "err": "" if request.joined else _err_place(request, account, site),
+        "direct": [ending for ending, direct in (("out", request.direct_out), ("err", request.direct_err)) if direct],
         "rlimits": [(resource.RLIMIT_NOFILE, *files_limit), *job_limits.rlimits(limited)],
         "nice": job_limits.nice(limited),
         "watched": job_limits.watched(limited),
@@ -53,19 +54,29 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
     }
 
 
+def _err_place(request, account, site):
+    return _place(request, account, "e") if request.direct_err else run_file(site.output, request, "err")
+
+
+def _place(request, account, letter):
+    """Where the owner wants a stream in the end."""
+    path, keep = (request.out_path, request.keep_out) if letter == "o" else (request.err_path, request.keep_err)
+    name = f"{request.file_stem}.{letter}{request.seq}"
+    return os.path.join(account.home, name) if keep else path or os.path.join(request.workdir, name)
+
+
 def deliver_spec(request, account, site, as_root):
     """The order to deliver the output of an ended request; arguments as `run_spec`."""
     files = []
-    streams = [("o", "out", request.out_path, request.keep_out)]
-    if not request.joined:
-        streams.append(("e", "err", request.err_path, request.keep_err))
-    for letter, ending, path, keep in streams:
+    streams = [] if request.direct_out else [("o", "out")]
+    if not (request.joined or request.direct_err):
+        streams.append(("e", "err"))
+    for letter, ending in streams:
         spooled = run_file(site.output, request, ending)
         if not os.path.lexists(spooled):
             continue
         name = f"{request.file_stem}.{letter}{request.seq}"
-        wanted = os.path.join(account.home, name) if keep else path or os.path.join(request.workdir, name)
-        files.append((spooled, wanted, name))
+        files.append((spooled, _place(request, account, letter), name))
     return {
         "uid": account.uid,
         "gid": account.gid,

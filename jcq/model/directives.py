@@ -18,10 +18,21 @@ BLOCK_BYTES_MAX = 1024 * 1024
 GROUPS = (
     ("err_path", "joined", "keep_err"),
     ("out_path", "keep_out"),
+    ("direct_err", "joined", "keep_err"),
+    ("direct_out", "keep_out"),
     ("silent", "parsable"),
 )
-_SPELLED = {"err_path": "-e", "joined": "-eo", "keep_err": "-ke", "out_path": "-o", "keep_out": "-ko"}
-_SPELLED.update(silent="-z", parsable="--parsable")
+_SPELLED = {
+    "err_path": "-e",
+    "joined": "-eo",
+    "keep_err": "-ke",
+    "direct_err": "-re",
+    "out_path": "-o",
+    "keep_out": "-ko",
+    "direct_out": "-ro",
+    "silent": "-z",
+    "parsable": "--parsable",
+}
 #: What the submitting command itself does, which reads no directives.
 _COMMAND_LINE_ONLY = {"delete": "-d", "parsable": "--parsable", "wait": "--wait"}
 

@@ -58,6 +58,9 @@ class Request:
     #: `-ko`, `-ke`: output stays on the execution machine, in the owner's HOME.
     keep_out: bool = False
     keep_err: bool = False
+    #: `-ro`, `-re`: written to its place while it runs, without spooling.
+    direct_out: bool = False
+    direct_err: bool = False
     #: `-x`: an environment file stands beside the script.
     has_environment: bool = False
     #: HOME, PATH and so on of the submitting command, `NAME=value` joined by NUL: the job's QSUB_HOME, QSUB_PATH ...
@@ -170,7 +173,7 @@ _FIXED = tuple(
     " out_path err_path joined keep_out keep_err has_environment variables home".split()
 )
 #: Covered as well, but only where they are set: records of versions that did not know them keep their sums.
-_FIXED_IF_SET = ("limits", "mail_begin", "mail_end", "mail_to")
+_FIXED_IF_SET = ("direct_out", "direct_err", "limits", "mail_begin", "mail_end", "mail_to")
 
 
 def _to_text(value):

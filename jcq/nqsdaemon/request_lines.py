@@ -137,7 +137,8 @@ def _limits(request):
 def _output(request):
     for letter, name, joined in (("e", "error", request.joined), ("o", "output", False)):
         path, keep = output_path(request, letter)
-        mode = "EO" if joined else "KEEP" if keep else "SPOOL"
+        direct = request.direct_err if letter == "e" else request.direct_out
+        mode = "EO" if joined else "KEEP" if keep else "DIRECT" if direct else "SPOOL"
         yield f"Standard-{name} access mode = {mode}"
         if not joined:
             yield f"Standard-{name} name = {shown(path)}"

@@ -3,11 +3,26 @@
 import os
 import stat
 
-from jcq.errors import NotServed
+from jcq.errors import NotServed, WrongState
 from jcq.exit_record import run_file
+from jcq.nqsdaemon.request_lines import output_path
+from jcq.nqsdaemon.request_lines import shown as printable
 
 #: What a stream is called, by the ending of its file.
 STREAMS = {"out": "standard output", "err": "standard error"}
+
+
+def refuse_direct(request, shown, ending):
+    """Raise WrongState for a stream that is not spooled (-ro, -re); it says where it is.
+
+    Args:
+        request: the `Request`.
+        shown: its id as people see it.
+        ending: `out` or `err`.
+    """
+    if request.direct_out if ending == "out" else request.direct_err:
+        path = printable(output_path(request, ending[0])[0])
+        raise WrongState(detail=f"{shown} writes its {STREAMS[ending]} to {path} itself (-r{ending[0]}).")
 
 
 def open_output(request, ending, site, mode):

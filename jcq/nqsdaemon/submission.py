@@ -12,9 +12,11 @@ from jcq.site import short_name
 _RECIPIENT_CHARACTERS_MAX = 254
 #: Options without a value -> what each sets; those of one group replace each other.
 _FLAGS: dict[str, dict] = {
-    "joined": {"joined": True, "keep_err": False, "err_path": ""},
-    "keep_err": {"keep_err": True, "joined": False, "err_path": ""},
-    "keep_out": {"keep_out": True, "out_path": ""},
+    "direct_err": {"direct_err": True, "joined": False, "keep_err": False},
+    "direct_out": {"direct_out": True, "keep_out": False},
+    "joined": {"joined": True, "keep_err": False, "direct_err": False, "err_path": ""},
+    "keep_err": {"keep_err": True, "joined": False, "direct_err": False, "err_path": ""},
+    "keep_out": {"keep_out": True, "direct_out": False, "out_path": ""},
     "mail_begin": {"mail_begin": True},
     "mail_end": {"mail_end": True},
     "not_restartable": {"restartable": False},

@@ -115,6 +115,7 @@ class Slots:
             "env_file": "",
             "out": f"{base}.out",
             "err": f"{base}.err",
+            "direct": [],
             "rlimits": [],
             "nice": None,
             "watched": [],

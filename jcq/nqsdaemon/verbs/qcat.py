@@ -12,7 +12,7 @@ from jcq.nqsdaemon.call import Part, Reply
 from jcq.nqsdaemon.request_lines import output_path
 from jcq.nqsdaemon.request_lines import shown as printable
 from jcq.nqsdaemon.requestid import own_request
-from jcq.nqsdaemon.spooled import STREAMS, open_output, open_script
+from jcq.nqsdaemon.spooled import STREAMS, open_output, open_script, refuse_direct
 from jcq.options import QCAT, parse
 
 #: It may have begun, or ended, since it was looked at.
@@ -55,6 +55,7 @@ def _script(request, shown, desk):
 def _output(request, shown, ending, desk):
     if ending == "err" and request.joined:
         raise WrongState(detail=f"{shown} has its standard error in its standard output (-eo): qcat -o shows it.")
+    refuse_direct(request, shown, ending)
     for _ in range(_TRIES):
         _refuse_without_output(request, shown, ending)
         try:

@@ -9,7 +9,7 @@ import os
 from jcq.errors import NotServed, UsageError, WrongState
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.orders import Order, act_on, refuse_unless_running
-from jcq.nqsdaemon.spooled import STREAMS, open_output
+from jcq.nqsdaemon.spooled import STREAMS, open_output, refuse_direct
 from jcq.options import QMSG, parse
 
 MESSAGE_CHARACTERS_MAX = 1000
@@ -58,6 +58,7 @@ def _endings(values, request):
 
 
 def _open(request, shown, ending, desk):
+    refuse_direct(request, shown, ending)
     try:
         return open_output(request, ending, desk.site, os.O_WRONLY | os.O_APPEND)
     except FileNotFoundError:
