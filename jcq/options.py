@@ -105,6 +105,18 @@ QSTATQ = (
     (),
 )
 
+QSTATR = (
+    "qstatr",
+    "Show requests, one a line (your own, unless -a or -u).",
+    "[queue | request-id ...]",
+    0,
+    -1,
+    (
+        ("-a", "", "all", None, "requests of all users"),
+        ("-u", "user", "user", None, "requests of this user"),
+    ),
+)
+
 QSELECT = (
     "qselect",
     "Print the ids of requests that fit every option (your own, unless -a or -u), e.g. for xargs.",
@@ -258,6 +270,7 @@ TABLES = {
         QSUB,
         QSTAT,
         QSTATQ,
+        QSTATR,
         QSELECT,
         QDEL,
         QWAIT,

@@ -69,3 +69,29 @@ def test_qstatq(work):
     assert reply.err == "qstatq: no queue named none at this site; qstatq without an operand shows them\n"
     assert len(reply.out.splitlines()) == 3
     assert work.call("qstatq", "-x").exit_code == 2
+
+
+def test_qstatr(work):
+    work.register_worker()
+    (claimed,) = work.claim()
+    work.clock_s += 7
+    lines = work.call("qstatr").out.splitlines()
+    assert lines[:2] == [
+        "RequestID       ReqName  UserName Queue     Pri STT S   Memory      CPU   Elapse R H M Jobs",
+        "--------------- -------- -------- -------- ---- --- - -------- -------- -------- - - - ----",
+    ]
+    assert {len(line) for line in lines} == {len(lines[0])}
+    rows = [line.split() for line in lines[2:]]
+    assert rows[0][:6] == ["1.testsite", "job.sh", "smith", "batch", "31", "RUN"]
+    assert [row[5] for row in rows] == ["RUN", "QUE", "WAT"]
+    work.finish(claimed, "exited")
+    (row,) = [line.split() for line in work.call("qstatr", "1").out.splitlines()[2:]]
+    assert row[5:] == ["END", "-", "2.93M", "0.25", "2", "Y", "N", "Y", "1"]
+    assert work.call("qstatr", uid=1001, user="jones").out.splitlines() == lines[:2]
+    assert len(work.call("qstatr", "-a", uid=1001, user="jones").out.splitlines()) == 4
+    reply = work.call("qstatr", "99", "none", "batch")
+    assert reply.exit_code == 1
+    assert sorted(reply.err.splitlines()) == [
+        "Request 99.testsite does not exist.",
+        "qstatr: no queue named none at this site; qstatq shows them",
+    ]

@@ -20,6 +20,7 @@ from jcq.nqsdaemon.verbs import (
     qspnd,
     qstat,
     qstatq,
+    qstatr,
     qsub,
     qwait,
 )
@@ -45,6 +46,7 @@ HANDLERS = {
     "qspnd": qspnd.handle,
     "qstat": qstat.handle,
     "qstatq": qstatq.handle,
+    "qstatr": qstatr.handle,
     "qsub": qsub.handle,
     "qwait": qwait.handle,
 }
