@@ -78,7 +78,9 @@ def test_the_job_has_every_rlimit(site):
 
 
 def test_a_file_size_limit_is_enforced(site):
-    code, out, _, _ = run(site, "trap '' XFSZ\nhead -c 3000000 /dev/zero >big; wc -c <big; rm big\n", "-lf", "1mb")
+    code, out, _, _ = run(
+        site, 'cd "$QSUB_WORKDIR"; trap "" XFSZ\nhead -c 3000000 /dev/zero >big; wc -c <big; rm big\n', "-lf", "1mb"
+    )
     assert (code, out.split()) == (0, [str(MB)])
 
 
