@@ -28,6 +28,7 @@ def transition_table():
     return "\n".join(
         [
             f"local SIGSTOP, SIGCONT = '{int(signal.SIGSTOP)}', '{int(signal.SIGCONT)}'",
+            f"local SIGKILL, SIGTERM = '{int(signal.SIGKILL)}', '{int(signal.SIGTERM)}'",
             f"local NOWHERE = '{lifecycle.NOWHERE}'",
             f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
             f"local RETRY_WAIT_S = {RETRY_WAIT_S}",

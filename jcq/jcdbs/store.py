@@ -214,7 +214,7 @@ class Store(Sender):
         return self._change("submit", now_s, args, lambda answer: tuple(map(_text, answer)), repeatable=bool(token))
 
     def due(self, now_s, most=1000):
-        """-> (how many waiting requests were queued, due time of the next or None)."""
+        """-> (how many waiting requests were queued, time of what is next or None); also SIGKILLs of `abort`."""
         return self._change("due", now_s, (most,), lambda answer: (answer[0], float(answer[1]) if answer[1] else None))
 
     def hold(self, rid, reason, uid, now_s):
@@ -233,6 +233,14 @@ class Store(Sender):
         """Order a signal for a running request; `suspended`: only where it is, or is not. Raises as `hold`."""
         wanted = "" if suspended is None else str(int(suspended))
         return self._change("kill", now_s, (rid, uid, int(signum), wanted), repeatable=False)
+
+    def abort(self, queue, rids, kill_s, now_s):
+        """Order SIGTERM for those of some hundred requests that run in a queue -> how many.
+
+        Args:
+            kill_s: seconds since 1970; what still runs then, in the same attempt, is sent SIGKILL.
+        """
+        return self._change("abort", now_s, (queue, f"{kill_s:.6f}", *rids), repeatable=False)
 
     def rerun(self, rid, uid, now_s):
         """Order that a running request ends and is queued again. Raises as `hold`; BadValue: it is not restartable."""

@@ -15,7 +15,10 @@ Choices of our own, where the sources are silent:
   * `set restart`: the name of NEC's restart attribute in qmgr is not public.
   * `set nqsbg`: ours, for processes that a request starts on purpose to outlive it.
   * `show lost_found`: NQS has none.
-  * `release request`, `hold request`: the `=` may be left out.
+  * `release request`, `hold request` and what else acts on requests: the `=` may be left out, but for `move request`,
+    where a queue follows.
+  * `modify request`: priority and name, one request at a time; the syntax of NQS is not public.
+  * `purge queue`, `move queue`: all that is there when the command comes and does not run.
   * Without `priority=`, which a public script does for a pipe queue, a queue gets priority 0.
 """
 
@@ -24,7 +27,11 @@ USER, OPERATOR, MANAGER = "user", "operator", "manager"
 
 #: (syntax, who may use it, help). The order is that of `help`.
 COMMANDS = (
-    ("ABort Queue", OPERATOR, ""),
+    (
+        "ABort Queue <queue> [<seconds>]",
+        OPERATOR,
+        "End the running requests of a queue: SIGTERM, and SIGKILL after so many seconds (60) to what still runs.",
+    ),
     ("ADd DEStination = <destinations> <queue>", MANAGER, "Add destinations to the end of a pipe queue's list."),
     ("ADd DEVice", MANAGER, ""),
     ("ADd Forms", MANAGER, ""),
@@ -55,7 +62,7 @@ COMMANDS = (
     ("DElete Groups", MANAGER, ""),
     ("DElete Managers <managers>", MANAGER, "Take their rights from managers (name:m) or operators (name:o)."),
     ("DElete Queue <queue>", MANAGER, "Remove a queue that is disabled and empty."),
-    ("DElete Request", OPERATOR, ""),
+    ("DElete Request [=] <requests>", OPERATOR, "Delete requests; those that run are killed (SIGKILL)."),
     ("DElete Users", MANAGER, ""),
     ("DIsable Device", OPERATOR, ""),
     ("DIsable Queue <queue>", OPERATOR, "Let a queue accept no more requests; those in it stay."),
@@ -64,14 +71,22 @@ COMMANDS = (
     ("EXit", USER, "Leave qmgr; so does end of file."),
     ("Help [<topic>]", USER, "List the commands, or explain those that begin with the words given."),
     ("HOld Request [=] <requests>", OPERATOR, "Keep requests that do not run yet from running."),
-    ("Lock Local_daemon", MANAGER, ""),
-    ("MODify Request", OPERATOR, ""),
-    ("MOVE Queue", OPERATOR, ""),
-    ("MOVE Request", OPERATOR, ""),
-    ("Purge Queue", OPERATOR, ""),
+    (
+        "Lock Local_daemon",
+        MANAGER,
+        "Accepted for NQS's sake: there it keeps the daemon in memory; jcq needs no such thing.",
+    ),
+    (
+        "MODify Request [=] <request> [PRiority = <priority>] [NAme = <name>]",
+        OPERATOR,
+        "Change priority or name of a request that does not run yet.",
+    ),
+    ("MOVE Queue <queue> <to_queue>", OPERATOR, "Move all requests of a queue that do not run yet to another one."),
+    ("MOVE Request = <request_list> <queue>", OPERATOR, "Move requests that do not run yet to another queue."),
+    ("Purge Queue <queue>", OPERATOR, "Delete all requests of a queue that do not run yet."),
     ("RELease Request [=] <requests>", OPERATOR, "Let held requests run again when their turn comes."),
     ("REMove Queues", MANAGER, ""),
-    ("RESume Request", OPERATOR, ""),
+    ("RESume Request [=] <requests>", OPERATOR, "Let suspended requests go on."),
     ("SEt COMplex", MANAGER, ""),
     ("SEt COrefile_limit", MANAGER, ""),
     ("SEt DAta_limit", MANAGER, ""),
@@ -145,6 +160,6 @@ COMMANDS = (
     ("SHUtdown [<seconds>]", MANAGER, "Stop the site; running requests are interrupted, and judged at the next start."),
     ("STArt Queue <queue>", OPERATOR, "Let a queue start, or pass on, its requests."),
     ("STOp Queue <queue>", OPERATOR, "Let a queue start no more requests; those that run go on."),
-    ("SUSpend Request", OPERATOR, ""),
-    ("Unlock Local_daemon", MANAGER, ""),
+    ("SUSpend Request [=] <requests>", OPERATOR, "Stop running requests (SIGSTOP); they keep their places."),
+    ("Unlock Local_daemon", MANAGER, "Accepted for NQS's sake, as lock local_daemon."),
 )

@@ -7,6 +7,7 @@ ValueError with what is wrong, in words that follow `create batch_queue: ...`.
 from dataclasses import dataclass
 
 from jcq.errors import UsageError
+from jcq.model import requestname
 from jcq.model.queue import NAME_MAX, PRIORITY_MAX, RUN_LIMIT_MAX, valid_name
 from jcq.model.request import parse_request_id
 from jcq.model.restart import ATTRIBUTES
@@ -262,6 +263,30 @@ def _requests(tokens):
         raise ValueError(str(error)) from None
 
 
+def _request_list(tokens):
+    """As `requests`, where another value follows."""
+    try:
+        return tuple(parse_request_id(text) for text in _list(tokens, "a request id"))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _request(tokens):
+    """One `jcq.model.request.RequestId`."""
+    try:
+        return parse_request_id(_text(tokens, "a request id"))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _name(tokens):
+    """A request's name, as qsub -r has it."""
+    try:
+        return requestname.chosen(_text(tokens, "a name"))
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("-r: ").replace("-r needs", "NAME needs")) from None
+
+
 def _program(tokens):
     """The text between the parentheses as it stands, or one word."""
     opening = tokens.peek()
@@ -292,14 +317,18 @@ def _topic(tokens):
 KINDS = {
     "destinations": _destinations,
     "managers": _managers,
+    "name": _name,
     "on_off": _on_off,
     "priority": _priority,
     "program": _program,
     "queue": _queue,
+    "request": _request,
+    "request_list": _request_list,
     "requests": _requests,
     "restart": _restart,
     "run_limit": _run_limit,
     "run_limit_or_none": _run_limit_or_none,
     "seconds": _seconds,
+    "to_queue": _queue,
     "topic": _topic,
 }

@@ -16,6 +16,7 @@ from support.store_bench import ALICE, NODE, NOW_S, OPERATOR, RETENTION_S, TEMPL
 def changing(store, request):
     """{script: an Op of it} for everything that changes the database."""
     return {
+        "abort": store.abort("batch", [request.rid], NOW_S, NOW_S),
         "adopt": store.adopt("x", NOW_S),
         "beat": store.beat(WORKER, TTL_S, NOW_S),
         "begin": store.begin(request, 1, 1, NOW_S),

@@ -23,15 +23,19 @@ from jcq.model.request import RequestId
 SAMPLES = {
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
+    "name": ("(night.sh)", "night.sh"),
     "on_off": ("(on)", True),
     "priority": ("10", 10),
     "program": ("(/usr/lib/nqs/pipeclient -x)", "/usr/lib/nqs/pipeclient -x"),
     "queue": ("night", "night"),
     "requests": ("(12, 13.testsite)", (RequestId(12), RequestId(13, "testsite"))),
+    "request": ("12", RequestId(12)),
+    "request_list": ("(12, 13.testsite)", (RequestId(12), RequestId(13, "testsite"))),
     "restart": ("(PURGE)", "PURGE"),
     "run_limit": ("3", 3),
     "run_limit_or_none": ("0", 0),
     "seconds": ("60", 60),
+    "to_queue": ("day", "day"),
     "topic": ("set run", ("set", "run")),
 }
 
@@ -238,6 +242,13 @@ def test_options_come_in_any_order_and_short():
         ("add managers :m", ["write NAME:m"]),
         ("add managers a:m a:o", ["a is named twice"]),
         ("hold request=(1, x)", ["'x' is no request id"]),
+        ("move request 1 night", ["move request: = is missing"]),
+        ("move request = (1, x) night", ["'x' is no request id"]),
+        ("modify request 1,2 name=x", ["unexpected ','"]),
+        ("modify request x", ["'x' is no request id"]),
+        ("modify request 1 name=a/b", ["a request name holds neither '/' nor control characters"]),
+        ("modify request 1 name=''", ["NAME needs a name"]),
+        ("abort queue night soon", ["a number of seconds", "'soon'"]),
         ("shutdown now", ["a number of seconds", "'now'"]),
         ("show queue a b", ["show queue: unexpected 'b'"]),
         ("show queue 'a", ["the quote ' before 'a' is not closed"]),
@@ -272,7 +283,7 @@ def test_a_backslash_at_the_end_continues_a_line_and_errors_name_its_first(lines
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("", ["add", "create", "delete", "disable", "enable", "exit", "help", "hold", "release", "set", "show"]),
+        ("", ["abort", "add", "create", "delete", "disable", "enable", "exit", "help", "hold", "lock", "modify"]),
         ("sh", ["show", "shutdown"]),
         ("set r", ["restart", "run_limit"]),
         ("SET R", ["restart", "run_limit"]),
@@ -281,6 +292,7 @@ def test_a_backslash_at_the_end_continues_a_line_and_errors_name_its_first(lines
         ("create b ", []),
         ("set run_limit = 3 n", []),
         ("nonsense ", []),
+        ("mov", ["move"]),
         ("s ", []),
     ],
 )
@@ -320,7 +332,8 @@ def test_help_for_an_unknown_topic_is_refused():
 def test_rights_are_those_of_the_design():
     """Managers may do all; operators what keeps queues going; users look."""
     rights = {form.verb: form.right for form in SUPPORTED}
-    of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "hold request", "release request"}
+    of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "abort queue", "purge queue"}
+    of_operators |= {"move queue"} | {verb for verb in rights if verb.endswith(" request")}
     assert {verb for verb, right in rights.items() if right == OPERATOR} == of_operators
     assert {verb for verb, right in rights.items() if right == USER} == {
         verb for verb in rights if verb.startswith("show") or verb in ("help", "exit")

@@ -1,4 +1,4 @@
-"""qmgr's commands about the site as a whole: parameters, managers, requests, shutdown.
+"""qmgr's commands about the site as a whole: parameters, managers, shutdown.
 
 Functions take and return what those of `jcq.nqsdaemon.qmgr.queues` do.
 """
@@ -7,21 +7,12 @@ import os
 import pwd
 import sys
 
-from jcq.errors import JcqError, ManagerFixed, NoSuchAccount, NoSuchRequest
+from jcq.errors import ManagerFixed, NoSuchAccount
 from jcq.nqsdaemon.qmgr.show import always_managers
-from jcq.nqsdaemon.requestid import is_this_site
 
 #: What the process that stops the site gets of our environment; never JCQ_SITE or JCQ_EPOCH, which
 #: mark what a stop kills.
 _PASSED_ON = ("HOME", "JCQ_ROOT", "LANG", "PATH", "TZ")
-
-
-class Refusals(Exception):
-    """Some of several requests could not be acted on; `errors` has why, one each."""
-
-    def __init__(self, errors):
-        super().__init__(len(errors))
-        self.errors = errors
 
 
 # --- parameters ------------------------------------------------------------------------------
@@ -34,6 +25,15 @@ def _param(name, key):
         return []
 
     return change
+
+
+def _accepted(note):
+    def accept(values, call, desk):
+        """Change nothing: NQS has this command, and scripts use it."""
+        yield from ()
+        return [note]
+
+    return accept
 
 
 # --- managers --------------------------------------------------------------------------------
@@ -69,41 +69,6 @@ def _account_exists(name):
     return True
 
 
-# --- requests --------------------------------------------------------------------------------
-
-
-def _requests(order):
-    def change(values, call, desk):
-        """Act on each request as an operator, whoever owns it. Raises Refusals for those that could not be."""
-        errors: list[JcqError] = []
-        tried, ops = [], []
-        for wanted in values["requests"]:
-            if wanted.site and not is_this_site(wanted.site, desk.identity):
-                errors.append(NoSuchRequest(detail=f"{wanted.seq}.{wanted.site}"))
-                continue
-            tried.append(wanted)
-            ops.append(order(f"{desk.identity.machine_id}-{wanted.seq}", call, desk))
-        results = (yield ops) if ops else []
-        for wanted, result in zip(tried, results, strict=True):
-            if isinstance(result, NoSuchRequest):
-                result = NoSuchRequest(detail=f"{wanted.seq}.{desk.identity.name}")
-            if isinstance(result, JcqError):
-                errors.append(result)
-        if errors:
-            raise Refusals(errors)
-        return []
-
-    return change
-
-
-def _hold(rid, call, desk):
-    return desk.store.hold(rid, f"held by {call.who}", -1, desk.now())
-
-
-def _release(rid, call, desk):
-    return desk.store.release(rid, -1, desk.now())
-
-
 # --- shutdown --------------------------------------------------------------------------------
 
 
@@ -123,12 +88,12 @@ def shutdown(values, call, desk):
 ACTIONS = {
     "add managers": _managers("add"),
     "delete managers": _managers("delete"),
-    "hold request": _requests(_hold),
-    "release request": _requests(_release),
+    "lock local_daemon": _accepted("jcq keeps no daemon locked in memory"),
     "set default batch_request priority": _param("default_priority", "priority"),
     "set default batch_request queue": _param("default_queue", "queue"),
     "set global_run_limit": _param("run_limit", "run_limit"),
     "set managers": _managers("set"),
     "set no_default batch_request queue": _param("default_queue", ""),
     "shutdown": shutdown,
+    "unlock local_daemon": _accepted("jcq keeps no daemon locked in memory"),
 }
