@@ -326,6 +326,10 @@ class SelfDestination(JcqError):
     code = "SELF"
 
 
+class NotInJcq(JcqError):
+    """jcq has no {what}; nothing was changed"""
+
+
 class NoSuchManager(JcqError):
     """no manager or operator {detail} at this site"""
 

@@ -20,7 +20,7 @@ from jcq.model.restart import ATTRIBUTES
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """The site's own values; `default_queue` is empty and `run_limit` 0 where none is set."""
+    """The site's own values; `default_queue` is empty, `run_limit` and `retention_s` are 0 where none is set."""
 
     name: str
     machine_id: int
@@ -31,6 +31,10 @@ class SiteRecord:
     default_priority: int = PRIORITY_DEFAULT
     run_limit: int = 0
     retry_wait_s: int = scripts.RETRY_WAIT_S
+    retry_time_s: int = scripts.RETRY_TIME_S
+    #: FREE, LOGIN, or the path of the shell that runs every script (FIXED).
+    shell_strategy: str = "FREE"
+    retention_s: int = 0
 
 
 def _text(answer):
@@ -110,7 +114,7 @@ class Store(Sender):
         return self._change("edit_managers", 0.0, (mode, *flat), repeatable=mode == "set")
 
     def set_param(self, name, value, now_s):
-        """Set a field of `SiteRecord`: default_queue, default_priority, run_limit, retry_wait_s; "" unsets it."""
+        """Set a field of `SiteRecord`, default_queue to retention_s; "" unsets it. Raises NoSuchQueue."""
         return self._change("set_param", now_s, (name, str(value)))
 
     # --- queues ------------------------------------------------------------------------------

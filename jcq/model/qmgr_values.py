@@ -14,6 +14,9 @@ from jcq.model.restart import ATTRIBUTES
 
 _SINGLE = "=(),"
 SECONDS_MAX = 24 * 3600
+HOURS_MAX = 10 * 366 * 24
+MINUTES_MAX = 7 * 24 * 60
+NUMBER_MAX = 10**9
 LOGIN_CHARACTERS_MAX = 64
 
 
@@ -208,6 +211,30 @@ def _seconds(tokens):
     return _whole(_text(tokens, "a number of seconds"), 0, SECONDS_MAX, "a number of seconds")
 
 
+def _hours(tokens):
+    return _whole(_text(tokens, "a number of hours"), 1, HOURS_MAX, "a number of hours")
+
+
+def _minutes(tokens):
+    return _whole(_text(tokens, "a number of minutes"), 1, MINUTES_MAX, "a number of minutes")
+
+
+def _number(tokens):
+    return _whole(_text(tokens, "a number"), 0, NUMBER_MAX, "a number")
+
+
+def _word_or_quoted(tokens):
+    return _text(tokens, "a value")
+
+
+def _anything(tokens):
+    """What is left of the line; of commands that jcq refuses whatever they say."""
+    words = []
+    while tokens.left():
+        words.append(tokens.next().text)
+    return " ".join(words)
+
+
 def _restart(tokens):
     text = _text(tokens, "a restart attribute")
     fits = [name for name in ATTRIBUTES if text and name.startswith(text.upper())]
@@ -315,9 +342,13 @@ def _topic(tokens):
 
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
+    "anything": _anything,
     "destinations": _destinations,
+    "hours": _hours,
     "managers": _managers,
+    "minutes": _minutes,
     "name": _name,
+    "number": _number,
     "on_off": _on_off,
     "priority": _priority,
     "program": _program,
@@ -329,6 +360,7 @@ KINDS = {
     "run_limit": _run_limit,
     "run_limit_or_none": _run_limit_or_none,
     "seconds": _seconds,
+    "text": _word_or_quoted,
     "to_queue": _queue,
     "topic": _topic,
 }

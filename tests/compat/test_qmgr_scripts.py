@@ -26,7 +26,7 @@ FREEBSD = (
         "set default batch_request queue batch",
         ("set default batch_request queue", {"queue": "batch"}),
     ),
-    ("SEt SHell_strategy FIxed = (/bin/csh)", "set shell_strategy"),
+    ("SEt SHell_strategy FIxed = (/bin/csh)", ("set shell_strategy fixed", {"program": "/bin/csh"})),
 )
 
 IVDS = (

@@ -21,7 +21,12 @@ from jcq.model.request import RequestId
 
 #: A value of each kind, as typed and as understood.
 SAMPLES = {
+    "anything": ("= (x, y) z", "= ( x , y ) z"),
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
+    "hours": ("(48)", 48),
+    "minutes": ("10", 10),
+    "number": ("3", 3),
+    "text": ("'/var/log/x'", "/var/log/x"),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
     "name": ("(night.sh)", "night.sh"),
     "on_off": ("(on)", True),
@@ -211,8 +216,11 @@ def test_options_come_in_any_order_and_short():
     ("line", "words"),
     [
         ("craete batch_queue x", ["'craete' is no command of qmgr", "help"]),
-        ("create", ["create: a word is missing", "use one of batch_queue, pipe_queue"]),
-        ("create box x", ["create: unknown word 'box'", "use one of batch_queue, pipe_queue"]),
+        ("create", ["create: a word is missing", "use one of batch_queue, ", "pipe_queue"]),
+        ("create box x", ["create: unknown word 'box'", "use one of batch_queue, ", "pipe_queue"]),
+        ("set default destination_retry wait = 0", ["a number of minutes must be a whole number from 1"]),
+        ("set retention 5", ["= is missing"]),
+        ("set shell_strategy", ["use one of fixed, free, login"]),
         ("create batch_queue", ["a queue is missing", "syntax: Create Batch_queue <queue>"]),
         ("create batch_queue 9x", ["'9x' is no name of a queue"]),
         ("create batch_queue x priority", ["= is missing after priority"]),
@@ -285,8 +293,8 @@ def test_a_backslash_at_the_end_continues_a_line_and_errors_name_its_first(lines
     [
         ("", ["abort", "add", "create", "delete", "disable", "enable", "exit", "help", "hold", "lock", "modify"]),
         ("sh", ["show", "shutdown"]),
-        ("set r", ["restart", "run_limit"]),
-        ("SET R", ["restart", "run_limit"]),
+        ("set r", ["restart", "retention", "run_limit"]),
+        ("SET RE", ["restart", "retention"]),
         ("set def b ", ["priority", "queue"]),
         ("create b night p", ["priority", "pipeonly"]),
         ("create b ", []),
@@ -315,7 +323,7 @@ def test_help_lists_every_command_that_jcq_has_and_no_other():
     [
         (("set", "run"), ["set run_limit"]),
         (("SHOW", "LONG", "QUEUE"), ["show long queue"]),
-        (("cre",), ["create batch_queue", "create pipe_queue"]),
+        (("add", "d"), ["add destination", "add device"]),
     ],
 )
 def test_help_explains_the_commands_that_begin_with_a_topic(topic, verbs):
@@ -333,7 +341,9 @@ def test_rights_are_those_of_the_design():
     """Managers may do all; operators what keeps queues going; users look."""
     rights = {form.verb: form.right for form in SUPPORTED}
     of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "abort queue", "purge queue"}
-    of_operators |= {"move queue"} | {verb for verb in rights if verb.endswith(" request")}
+    of_operators |= {"move queue", "disable device", "enable device"} | {
+        verb for verb in rights if verb.endswith(" request")
+    }
     assert {verb for verb, right in rights.items() if right == OPERATOR} == of_operators
     assert {verb for verb, right in rights.items() if right == USER} == {
         verb for verb in rights if verb.startswith("show") or verb in ("help", "exit")

@@ -158,7 +158,8 @@ local function wait_until(rid, from, queue, due, reason)
 end
 
 -- A started pipe queue hands a QUEUED request on: to the first destination that accepts it; to a later try where
--- one is only disabled; else it is rejected. Destinations may be pipe queues themselves, eight deep.
+-- one is only disabled, until it has waited so for the site's retry time; else it is rejected. Only these waits count:
+-- a time for which the queue, or the site, was stopped does not. Destinations may be pipe queues themselves, eight deep.
 local function route(rid, queue)
   for depth = 1, 9 do
     local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'destinations')
@@ -180,9 +181,18 @@ local function route(rid, queue)
     end
     if taken then
       place(rid, 'ROUTING', queue, 'QUEUED', taken)
+      redis.call('HDEL', k_request(rid), 'retried_s')
       queue = taken
     elseif later then
-      local wait_s = tonumber(redis.call('HGET', 'jcq:site', 'retry_wait_s') or RETRY_WAIT_S)
+      local times = redis.call('HMGET', 'jcq:site', 'retry_wait_s', 'retry_time_s')
+      local wait_s = tonumber(times[1] or RETRY_WAIT_S)
+      local retried_s = tonumber(redis.call('HGET', k_request(rid), 'retried_s') or '0') or 0
+      if retried_s >= tonumber(times[2] or RETRY_TIME_S) then
+        make_done(rid, 'ROUTING', queue, 'rejected',
+          string.format('destination %s was disabled for %.0f minutes of retries', later, retried_s / 60))
+        return
+      end
+      redis.call('HSET', k_request(rid), 'retried_s', string.format('%.0f', retried_s + wait_s))
       wait_until(rid, 'ROUTING', queue, string.format('%.3f', tonumber(ARGV[2]) + wait_s),
         'destination ' .. later .. ' is disabled')
       return

@@ -13,6 +13,7 @@ if row[2] == '1' then return fail('PIPEONLY', target) end
 if queue == target then return fail('BADVALUE', 'it is in queue ' .. queue .. ' already') end
 local due = redis.call('ZSCORE', 'jcq:waiting', rid)
 place(rid, state, queue, state, target)
+redis.call('HDEL', k_request(rid), 'retried_s')
 if state == 'WAITING' and due then redis.call('ZADD', 'jcq:waiting', due, rid) end
 if state == 'QUEUED' then route(rid, target) end
 promote()

@@ -7,7 +7,8 @@ import os
 import pwd
 import sys
 
-from jcq.errors import ManagerFixed, NoSuchAccount
+from jcq.errors import ManagerFixed, NoSuchAccount, UsageError
+from jcq.nqsdaemon.call import PATH_BYTES_MAX
 from jcq.nqsdaemon.qmgr.show import always_managers
 
 #: What the process that stops the site gets of our environment; never JCQ_SITE or JCQ_EPOCH, which
@@ -27,13 +28,33 @@ def _param(name, key):
     return change
 
 
-def _accepted(note):
-    def accept(values, call, desk):
-        """Change nothing: NQS has this command, and scripts use it."""
-        yield from ()
-        return [note]
+def _param_of(name, key, factor):
+    def change(values, call, desk):
+        """Set one parameter of the site to the value given, in seconds."""
+        yield desk.store.set_param(name, values[key] * factor, desk.now())
+        return []
 
-    return accept
+    return change
+
+
+def _strategy(value):
+    def change(values, call, desk):
+        """Set the shell strategy to a word."""
+        yield desk.store.set_param("shell_strategy", value, desk.now())
+        return []
+
+    return change
+
+
+def fixed_strategy(values, call, desk):
+    """Let one program run all scripts that name no shell. Raises UsageError where this node has no such program."""
+    path = values["program"]
+    if not path.startswith("/") or not path.isprintable() or len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise UsageError(reason=f"set shell_strategy fixed: the absolute path of a shell is needed, not {path!r}")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        raise UsageError(reason=f"set shell_strategy fixed: {path} is no executable file on this node")
+    yield desk.store.set_param("shell_strategy", path, desk.now())
+    return []
 
 
 # --- managers --------------------------------------------------------------------------------
@@ -88,12 +109,16 @@ def shutdown(values, call, desk):
 ACTIONS = {
     "add managers": _managers("add"),
     "delete managers": _managers("delete"),
-    "lock local_daemon": _accepted("jcq keeps no daemon locked in memory"),
     "set default batch_request priority": _param("default_priority", "priority"),
     "set default batch_request queue": _param("default_queue", "queue"),
+    "set default destination_retry time": _param_of("retry_time_s", "hours", 3600),
+    "set default destination_retry wait": _param_of("retry_wait_s", "minutes", 60),
     "set global_run_limit": _param("run_limit", "run_limit"),
     "set managers": _managers("set"),
     "set no_default batch_request queue": _param("default_queue", ""),
+    "set retention": _param_of("retention_s", "hours", 3600),
+    "set shell_strategy fixed": fixed_strategy,
+    "set shell_strategy free": _strategy("FREE"),
+    "set shell_strategy login": _strategy("LOGIN"),
     "shutdown": shutdown,
-    "unlock local_daemon": _accepted("jcq keeps no daemon locked in memory"),
 }
