@@ -157,6 +157,17 @@ class Store(Sender):
         args = (name, mode, ",".join(destinations))
         return self._change("edit_destinations", now_s, args, repeatable=mode == "set")
 
+    def edit_access(self, name, kind, mode="", entries=()):
+        """Change who may submit to a queue.
+
+        Args:
+            kind: "users" or "groups" to change that list; "none": nobody may; "all": everyone may.
+            mode: "add" or "delete".
+            entries: each `name:id`; for "delete" the name counts.
+        Raises (when run): NoSuchQueue, QueueUnrestricted, AccessExists, NoSuchAccess.
+        """
+        return self._change("edit_access", 0.0, (name, kind, mode, *entries), repeatable=kind in ("none", "all"))
+
     # --- requests ----------------------------------------------------------------------------
 
     def request(self, rid):
@@ -207,7 +218,7 @@ class Store(Sender):
             token: the same one again submits nothing and gets the same queue; empty: never the same.
         Returns:
             An Op -> (queue it was submitted to, state).
-        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly.
+        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly, QueueClosed, QueueRestricted.
         """
         accepted = replace(request, submitted_to=request.queue, submitted_s=float(f"{now_s:.6f}"))
         fields = {**request.to_hash(), "sum": accepted.checksum()}
@@ -253,7 +264,7 @@ class Store(Sender):
     def move(self, rid, uid, queue, now_s):
         """Move what does not run to another queue.
 
-        Raises as `hold`; NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue where it is in that queue already.
+        Raises as `hold` and `submit`; BadValue where it is in that queue already.
         """
         return self._change("move", now_s, (rid, uid, queue), repeatable=False)
 

@@ -211,6 +211,17 @@ def _seconds(tokens):
     return _whole(_text(tokens, "a number of seconds"), 0, SECONDS_MAX, "a number of seconds")
 
 
+def _accounts(tokens):
+    """Tuple of names of users or groups, each once; a number stands for an id."""
+    found = tuple(_list(tokens, "a name"))
+    for name in found:
+        if len(name) > LOGIN_CHARACTERS_MAX or not name.isprintable() or set(name) & set(" :@[],"):
+            raise ValueError(f"{name!r} is no name of a user or group")
+        if found.count(name) > 1:
+            raise ValueError(f"{name} is named twice")
+    return found
+
+
 def _hours(tokens):
     return _whole(_text(tokens, "a number of hours"), 1, HOURS_MAX, "a number of hours")
 
@@ -342,6 +353,7 @@ def _topic(tokens):
 
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
+    "accounts": _accounts,
     "anything": _anything,
     "destinations": _destinations,
     "hours": _hours,

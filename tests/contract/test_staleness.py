@@ -29,6 +29,7 @@ def changing(store, request):
         "delete_queue": store.delete_queue("batch"),
         "deliver": store.deliver(request, "", NOW_S),
         "due": store.due(NOW_S + 10**6),
+        "edit_access": store.edit_access("batch", "none"),
         "edit_destinations": store.edit_destinations("guilb_def", "set", [], NOW_S),
         "edit_managers": store.edit_managers("set", []),
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),

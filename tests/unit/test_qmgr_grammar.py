@@ -21,6 +21,7 @@ from jcq.model.request import RequestId
 
 #: A value of each kind, as typed and as understood.
 SAMPLES = {
+    "accounts": ("(alice, 1001)", ("alice", "1001")),
     "anything": ("= (x, y) z", "= ( x , y ) z"),
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
     "hours": ("(48)", 48),
@@ -323,6 +324,7 @@ def test_help_lists_every_command_that_jcq_has_and_no_other():
     [
         (("set", "run"), ["set run_limit"]),
         (("SHOW", "LONG", "QUEUE"), ["show long queue"]),
+        (("add", "u"), ["add users"]),
         (("add", "d"), ["add destination", "add device"]),
     ],
 )

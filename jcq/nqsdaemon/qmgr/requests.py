@@ -8,7 +8,17 @@ the loop, from the end that would start last, so that nothing starts only becaus
 import signal
 from dataclasses import replace
 
-from jcq.errors import BadValue, JcqError, NoSuchRequest, QueueDisabled, QueuePipeOnly, UsageError, WrongState
+from jcq.errors import (
+    BadValue,
+    JcqError,
+    NoSuchRequest,
+    QueueClosed,
+    QueueDisabled,
+    QueuePipeOnly,
+    QueueRestricted,
+    UsageError,
+    WrongState,
+)
 from jcq.model import lifecycle
 from jcq.nqsdaemon.orders import CHUNK, GONE_ON, STARTED, Order, order_each, refuse_state, refuse_unless_running
 from jcq.nqsdaemon.requestid import is_this_site
@@ -127,12 +137,12 @@ def purge_queue(values, call, desk):
     def order(rid):
         return desk.store.delete(rid, -1, desk.now())
 
-    done = yield from _all_that_wait(values["queue"], order, desk)
+    done, _ = yield from _all_that_wait(values["queue"], order, desk)
     return [f"{_number(done)} of queue {values['queue']} deleted"]
 
 
 def move_queue(values, call, desk):
-    """Move what does not run to another queue, as far as that goes on accepting requests.
+    """Move what does not run to another queue, as far as that goes on accepting them; owners without access stay.
 
     Raises NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue for a queue onto itself.
     """
@@ -148,12 +158,15 @@ def move_queue(values, call, desk):
     def order(rid):
         return desk.store.move(rid, -1, target, desk.now())
 
-    done = yield from _all_that_wait(source, order, desk)
-    return [f"{_number(done)} of queue {source} moved to {target}"]
+    done, kept_out = yield from _all_that_wait(source, order, desk)
+    notes = [f"{_number(done)} of queue {source} moved to {target}"]
+    if kept_out:
+        notes.append(f"{_number(kept_out)} stayed, the access list of {target} does not name the owner")
+    return notes
 
 
 def _all_that_wait(queue, order, desk):
-    """Give each request of a queue that does not run an order -> how many took it.
+    """Give each request of a queue that does not run an order -> (how many took it, how many an access list kept out).
 
     One that began, ended or moved meanwhile is passed over; any other refusal ends it.
     """
@@ -162,16 +175,19 @@ def _all_that_wait(queue, order, desk):
     for state in _WAITS:
         found += yield desk.store.members(queue, state)
     rids = list(dict.fromkeys(found))[::-1]
-    done = 0
+    done = kept_out = 0
     for start in range(0, len(rids), CHUNK):
         chunk = rids[start : start + CHUNK]
         places = yield desk.store.values(chunk, "queue")
         ops = [order(rid) for rid, place in zip(chunk, places, strict=True) if place == queue]
         for result in (yield ops) if ops else ():
-            if isinstance(result, JcqError) and not isinstance(result, BadValue | NoSuchRequest | WrongState):
+            kept_out += isinstance(result, QueueClosed | QueueRestricted)
+            if isinstance(result, JcqError) and not isinstance(
+                result, BadValue | NoSuchRequest | WrongState | QueueClosed | QueueRestricted
+            ):
                 raise result
             done += not isinstance(result, JcqError)
-    return done
+    return done, kept_out
 
 
 def _number(count):

@@ -5,10 +5,10 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import nqs_only, queues, requests, show, site
+from jcq.nqsdaemon.qmgr import access, nqs_only, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
-_ACTIONS = {**nqs_only.ACTIONS, **queues.ACTIONS, **requests.ACTIONS, **site.ACTIONS}
+_ACTIONS = {**access.ACTIONS, **nqs_only.ACTIONS, **queues.ACTIONS, **requests.ACTIONS, **site.ACTIONS}
 
 _SHOWS = {
     "show all": show.show_all,
