@@ -326,6 +326,40 @@ class SelfDestination(JcqError):
     code = "SELF"
 
 
+class QueueClosed(JcqError):
+    """queue {detail} accepts nobody's requests (no_access)"""
+
+    code = "NOACCESS"
+
+
+class QueueRestricted(JcqError):
+    """queue {detail} accepts requests of users and groups in its access list only, and the owner is not in it"""
+
+    code = "NOTLISTED"
+
+
+class QueueUnrestricted(JcqError):
+    """queue {detail} has unrestricted access; set no_access first"""
+
+    code = "UNRESTRICTED"
+
+
+class AccessExists(JcqError):
+    """{detail} has access to the queue already"""
+
+    code = "ACCESSEXISTS"
+
+
+class NoSuchAccess(JcqError):
+    """{detail} is not in the access list of the queue"""
+
+    code = "NOACCESSNOW"
+
+
+class NotInJcq(JcqError):
+    """jcq has no {what}; nothing was changed"""
+
+
 class NoSuchManager(JcqError):
     """no manager or operator {detail} at this site"""
 
@@ -338,6 +372,10 @@ class ManagerFixed(JcqError):
 
 class NoSuchAccount(JcqError):
     """no account named {name} on this node"""
+
+
+class NoSuchGroup(JcqError):
+    """no group named {name} on this node"""
 
 
 class NoSuchRequest(JcqError):

@@ -22,8 +22,8 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
         as_root: whether the shepherd changes its ids.
         site_gid: additional group by which the site's jobs are found, see `jcq.site_group`.
     """
-    # NQS's shell strategy FREE: the owner's login shell runs the script.
-    shell = request.shell or (account.shell if account.shell.startswith("/") else _DEFAULT_SHELL)
+    # NQS's shell strategies FREE and LOGIN: the owner's login shell runs the script; FIXED: that of the site.
+    shell = request.shell or request.fixed_shell or (account.shell if account.shell.startswith("/") else _DEFAULT_SHELL)
     script = os.path.join(site.requests, request.rid)
     limited = limits.from_text(request.limits)
     return {

@@ -12,6 +12,8 @@ DONE = "jcq:done"
 SLOTS = "jcq:slots"
 #: Hash request -> signal: orders for the worker.
 KILLS = "jcq:kills"
+#: Sorted set of "<rid>:<attempt>" by the time at which that attempt is sent SIGKILL if it still runs.
+KILL_TIMES = "jcq:killtimes"
 #: Sorted set of damaged requests by the time they were found.
 LOST_FOUND = "jcq:lostfound"
 #: List of mails to be sent, the oldest first: `RID EVENT TIME`, the event an outcome or `begun`.

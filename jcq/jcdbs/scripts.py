@@ -12,6 +12,8 @@ _MARK = "--@TRANSITIONS@"
 
 #: How long a pipe queue waits before it tries a disabled destination again, unless the site says otherwise.
 RETRY_WAIT_S = 300
+#: How long it goes on trying before it rejects the request, unless the site says otherwise (nqs-facts.md section 4).
+RETRY_TIME_S = 72 * 3600
 
 
 def transition_table():
@@ -28,9 +30,10 @@ def transition_table():
     return "\n".join(
         [
             f"local SIGSTOP, SIGCONT = '{int(signal.SIGSTOP)}', '{int(signal.SIGCONT)}'",
+            f"local SIGKILL, SIGTERM = '{int(signal.SIGKILL)}', '{int(signal.SIGTERM)}'",
             f"local NOWHERE = '{lifecycle.NOWHERE}'",
             f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
-            f"local RETRY_WAIT_S = {RETRY_WAIT_S}",
+            f"local RETRY_WAIT_S, RETRY_TIME_S = {RETRY_WAIT_S}, {RETRY_TIME_S}",
             f"local STATES = '{' '.join(lifecycle.STATES)}'",
             f"local TRANSITIONS = ' {' '.join(cells)} '",
         ]

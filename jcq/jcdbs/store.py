@@ -20,7 +20,7 @@ from jcq.model.restart import ATTRIBUTES
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """The site's own values; `default_queue` is empty and `run_limit` 0 where none is set."""
+    """The site's own values; `default_queue` is empty, `run_limit` and `retention_s` are 0 where none is set."""
 
     name: str
     machine_id: int
@@ -33,6 +33,10 @@ class SiteRecord:
     retry_wait_s: int = scripts.RETRY_WAIT_S
     #: Who sends the site's mail; empty: nqs.
     mail_account: str = ""
+    retry_time_s: int = scripts.RETRY_TIME_S
+    #: FREE, LOGIN, or the path of the shell that runs every script (FIXED).
+    shell_strategy: str = "FREE"
+    retention_s: int = 0
 
 
 def _text(answer):
@@ -112,7 +116,7 @@ class Store(Sender):
         return self._change("edit_managers", 0.0, (mode, *flat), repeatable=mode == "set")
 
     def set_param(self, name, value, now_s):
-        """Set a field of `SiteRecord`: default_queue, default_priority, run_limit, retry_wait_s; "" unsets it."""
+        """Set a field of `SiteRecord`, default_queue to retention_s; "" unsets it. Raises NoSuchQueue."""
         return self._change("set_param", now_s, (name, str(value)))
 
     def slots(self):
@@ -162,6 +166,17 @@ class Store(Sender):
         """
         args = (name, mode, ",".join(destinations))
         return self._change("edit_destinations", now_s, args, repeatable=mode == "set")
+
+    def edit_access(self, name, kind, mode="", entries=()):
+        """Change who may submit to a queue.
+
+        Args:
+            kind: "users" or "groups" to change that list; "none": nobody may; "all": everyone may.
+            mode: "add" or "delete".
+            entries: each `name:id`; for "delete" the name counts.
+        Raises (when run): NoSuchQueue, QueueUnrestricted, AccessExists, NoSuchAccess.
+        """
+        return self._change("edit_access", 0.0, (name, kind, mode, *entries), repeatable=kind in ("none", "all"))
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -213,7 +228,7 @@ class Store(Sender):
             token: the same one again submits nothing and gets the same queue; empty: never the same.
         Returns:
             An Op -> (queue it was submitted to, state).
-        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly.
+        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly, QueueClosed, QueueRestricted.
         """
         accepted = replace(request, submitted_to=request.queue, submitted_s=float(f"{now_s:.6f}"))
         fields = {**request.to_hash(), "sum": accepted.checksum()}
@@ -224,7 +239,7 @@ class Store(Sender):
         return self._change("submit", now_s, args, lambda answer: tuple(map(_text, answer)), repeatable=bool(token))
 
     def due(self, now_s, most=1000):
-        """-> (how many waiting requests were queued, due time of the next or None)."""
+        """-> (how many waiting requests were queued, time of what is next or None); also SIGKILLs of `abort`."""
         return self._change("due", now_s, (most,), lambda answer: (answer[0], float(answer[1]) if answer[1] else None))
 
     def hold(self, rid, reason, uid, now_s):
@@ -244,6 +259,14 @@ class Store(Sender):
         wanted = "" if suspended is None else str(int(suspended))
         return self._change("kill", now_s, (rid, uid, int(signum), wanted), repeatable=False)
 
+    def abort(self, queue, rids, kill_s, now_s):
+        """Order SIGTERM for those of some hundred requests that run in a queue -> how many.
+
+        Args:
+            kill_s: seconds since 1970; what still runs then, in the same attempt, is sent SIGKILL.
+        """
+        return self._change("abort", now_s, (queue, f"{kill_s:.6f}", *rids), repeatable=False)
+
     def rerun(self, rid, uid, now_s):
         """Order that a running request ends and is queued again. Raises as `hold`; BadValue: it is not restartable."""
         return self._change("rerun", now_s, (rid, uid), repeatable=False)
@@ -251,7 +274,7 @@ class Store(Sender):
     def move(self, rid, uid, queue, now_s):
         """Move what does not run to another queue.
 
-        Raises as `hold`; NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue where it is in that queue already.
+        Raises as `hold` and `submit`; BadValue where it is in that queue already.
         """
         return self._change("move", now_s, (rid, uid, queue), repeatable=False)
 

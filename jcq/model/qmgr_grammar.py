@@ -104,7 +104,7 @@ def compile_form(syntax, right, help_text):
             parts.append(Part(None, kind or optional_kind, bool(optional_kind)))
         else:
             equals = found.group()
-    shown = re.sub(r" \[\w+ = <unsupported>\]", "", syntax).replace("_or_none>", ">")
+    shown = re.sub(r" \[\w+ = <unsupported>\]", "", syntax).replace("_or_none>", ">").replace("<anything>", "...")
     return Form(tuple(keywords), equals, tuple(parts), right, help_text, shown)
 
 

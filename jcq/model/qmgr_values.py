@@ -7,12 +7,16 @@ ValueError with what is wrong, in words that follow `create batch_queue: ...`.
 from dataclasses import dataclass
 
 from jcq.errors import UsageError
+from jcq.model import requestname
 from jcq.model.queue import NAME_MAX, PRIORITY_MAX, RUN_LIMIT_MAX, valid_name
 from jcq.model.request import parse_request_id
 from jcq.model.restart import ATTRIBUTES
 
 _SINGLE = "=(),"
 SECONDS_MAX = 24 * 3600
+HOURS_MAX = 10 * 366 * 24
+MINUTES_MAX = 7 * 24 * 60
+NUMBER_MAX = 10**9
 LOGIN_CHARACTERS_MAX = 64
 
 
@@ -207,6 +211,41 @@ def _seconds(tokens):
     return _whole(_text(tokens, "a number of seconds"), 0, SECONDS_MAX, "a number of seconds")
 
 
+def _accounts(tokens):
+    """Tuple of names of users or groups, each once; a number stands for an id."""
+    found = tuple(_list(tokens, "a name"))
+    for name in found:
+        if len(name) > LOGIN_CHARACTERS_MAX or not name.isprintable() or set(name) & set(" :@[],"):
+            raise ValueError(f"{name!r} is no name of a user or group")
+        if found.count(name) > 1:
+            raise ValueError(f"{name} is named twice")
+    return found
+
+
+def _hours(tokens):
+    return _whole(_text(tokens, "a number of hours"), 1, HOURS_MAX, "a number of hours")
+
+
+def _minutes(tokens):
+    return _whole(_text(tokens, "a number of minutes"), 1, MINUTES_MAX, "a number of minutes")
+
+
+def _number(tokens):
+    return _whole(_text(tokens, "a number"), 0, NUMBER_MAX, "a number")
+
+
+def _word_or_quoted(tokens):
+    return _text(tokens, "a value")
+
+
+def _anything(tokens):
+    """What is left of the line; of commands that jcq refuses whatever they say."""
+    words = []
+    while tokens.left():
+        words.append(tokens.next().text)
+    return " ".join(words)
+
+
 def _restart(tokens):
     text = _text(tokens, "a restart attribute")
     fits = [name for name in ATTRIBUTES if text and name.startswith(text.upper())]
@@ -262,6 +301,30 @@ def _requests(tokens):
         raise ValueError(str(error)) from None
 
 
+def _request_list(tokens):
+    """As `requests`, where another value follows."""
+    try:
+        return tuple(parse_request_id(text) for text in _list(tokens, "a request id"))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _request(tokens):
+    """One `jcq.model.request.RequestId`."""
+    try:
+        return parse_request_id(_text(tokens, "a request id"))
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _name(tokens):
+    """A request's name, as qsub -r has it."""
+    try:
+        return requestname.chosen(_text(tokens, "a name"))
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("-r: ").replace("-r needs", "NAME needs")) from None
+
+
 def _program(tokens):
     """The text between the parentheses as it stands, or one word."""
     opening = tokens.peek()
@@ -290,16 +353,26 @@ def _topic(tokens):
 
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
+    "accounts": _accounts,
+    "anything": _anything,
     "destinations": _destinations,
+    "hours": _hours,
     "managers": _managers,
+    "minutes": _minutes,
+    "name": _name,
+    "number": _number,
     "on_off": _on_off,
     "priority": _priority,
     "program": _program,
     "queue": _queue,
+    "request": _request,
+    "request_list": _request_list,
     "requests": _requests,
     "restart": _restart,
     "run_limit": _run_limit,
     "run_limit_or_none": _run_limit_or_none,
     "seconds": _seconds,
+    "text": _word_or_quoted,
+    "to_queue": _queue,
     "topic": _topic,
 }

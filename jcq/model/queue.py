@@ -33,6 +33,10 @@ class Queue:
     restart: str = RESTART
     #: Batch: processes that outlive a request's script live on, `nqsbg` of qmgr.
     background: bool = False
+    #: Accepts requests of these users and groups only, each `name:id`.
+    restricted: bool = False
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     #: Requests by state; filled when read, never written.
     counts: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -51,6 +55,9 @@ class Queue:
             pipeonly=text["pipeonly"] == "1",
             restart=text["restart"],
             background=text.get("background") == "1",
+            restricted=text.get("restricted") == "1",
+            users=tuple(text["users"].split(",")) if text.get("users") else (),
+            groups=tuple(text["groups"].split(",")) if text.get("groups") else (),
         )
 
     def to_hash(self):

@@ -90,6 +90,10 @@ class Request:
     signal: int = 0
     #: What outlives its script lives on: that of its queue when it was claimed.
     background: bool = False
+    #: Runs the script where it names no shell: the site's FIXED strategy when it was claimed.
+    fixed_shell: str = ""
+    #: How long pipe queues have let it wait for destinations that were disabled.
+    retried_s: float = 0.0
     #: SIGSTOP was ordered, and no SIGCONT since.
     suspended: bool = False
     #: `qrerun` was ordered: it is queued again when it has ended.

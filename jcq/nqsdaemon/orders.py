@@ -12,7 +12,7 @@ from jcq.model import lifecycle
 from jcq.nqsdaemon.requestid import find_rid
 
 #: Requests that are looked at, or given an order, in one turn of the loop.
-_CHUNK = 200
+CHUNK = 200
 #: It cannot move on for ever.
 _TRIES = 4
 
@@ -71,22 +71,37 @@ def act_on(operands, values, call, desk, decide):
         raise NotPermitted(who=call.who, what="use -u", rule="only an operator may")
     named = list(dict.fromkeys(find_rid(text, desk.identity) for text in operands))
     said = {shown: NoSuchRequest(detail=shown) for rid, shown in named if rid is None}
-    for start in range(0, len(named), _CHUNK):
-        chunk = {rid: shown for rid, shown in named[start : start + _CHUNK] if rid is not None}
-        yield from _chunk(chunk, said, user, operator, call, desk, decide)
+
+    def uid_for(request, shown):
+        return _uid_for(request, shown, user, operator, call)
+
+    yield from order_each(named, said, desk, uid_for, decide)
     out = [f"Request {shown} {said[shown]}" for _, shown in named if not isinstance(said[shown], JcqError)]
     err = [_complaint(call.verb, shown, said[shown]) for _, shown in named if isinstance(said[shown], JcqError)]
     return out, err
 
 
-def _chunk(chunk, said, user, operator, call, desk, decide):
-    """Act on the requests {rid: shown}; `said` gets for each what was done, or the JcqError."""
+def order_each(named, said, desk, uid_for, decide):
+    """Give requests an order, some hundred in a turn.
+
+    Args:
+        named: [(rid, or None where it is of another site, the id as people see it)].
+        said: dict that gets for each id what was done, or the JcqError that says why not.
+        uid_for: called with (Request or None, id); returns the uid that must own it, -1 for an operator, or raises.
+        decide: as `act_on`.
+    """
+    for start in range(0, len(named), CHUNK):
+        chunk = {rid: shown for rid, shown in named[start : start + CHUNK] if rid is not None}
+        yield from _chunk(chunk, said, desk, uid_for, decide)
+
+
+def _chunk(chunk, said, desk, uid_for, decide):
     for tries_left in range(_TRIES - 1, -1, -1):
         orders = {}
         found = yield desk.store.requests(list(chunk))
         for (rid, shown), request in zip(chunk.items(), found, strict=True):
             try:
-                uid = _uid_for(request, shown, user, operator, call)
+                uid = uid_for(request, shown)
                 orders[rid] = decide(request, shown, uid)
             except JcqError as error:
                 said[shown] = error

@@ -81,7 +81,7 @@ def extended_block(queue, site_name):
 
     Args and returns as `queue_block`, but more lines. The lines Restart and Nqsbg are jcq's own.
     """
-    lines = ["Unrestricted access"]
+    lines = [_access(queue)]
     if queue.type == PIPE:
         lines.insert(0, "Queue server: built in")
         lines.append(_destset(queue, site_name))
@@ -89,3 +89,17 @@ def extended_block(queue, site_name):
         lines.insert(0, f"Run_limit = {queue.run_limit};")
         lines += [f"Restart = {queue.restart}", f"Nqsbg = {'ON' if queue.background else 'OFF'}"]
     return queue_block(queue, site_name) + "".join(f"  {line}\n" for line in lines)
+
+
+def _access(queue):
+    """The words for a list are jcq's own; an id is shown by the name under which it was added."""
+    if not queue.restricted:
+        return "Unrestricted access"
+    lists = [("Users", queue.users), ("Groups", queue.groups)]
+    shown = "; ".join(f"{title} = {{{', '.join(map(access_name, names))}}}" for title, names in lists if names)
+    return f"Restricted access; {shown}" if shown else "No access"
+
+
+def access_name(entry):
+    """The name in an entry `name:id` of a queue's access list."""
+    return entry.rpartition(":")[0]

@@ -26,12 +26,12 @@ FREEBSD = (
         "set default batch_request queue batch",
         ("set default batch_request queue", {"queue": "batch"}),
     ),
-    ("SEt SHell_strategy FIxed = (/bin/csh)", "set shell_strategy"),
+    ("SEt SHell_strategy FIxed = (/bin/csh)", ("set shell_strategy fixed", {"program": "/bin/csh"})),
 )
 
 IVDS = (
     ("create batch_queue vds priority=16", ("create batch_queue", {"queue": "vds", "priority": 16})),
-    ("set unrestricted_access vds", "set unrestricted_access"),
+    ("set unrestricted_access vds", ("set unrestricted_access", {"queue": "vds"})),
     ("set per_process permfile_limit=(99999999b) vds", "set per_process"),
     (
         "create pipe_queue post priority=31 dest=(vds@server) server=(/usr/lib/nqs/pipeclient)",

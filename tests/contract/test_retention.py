@@ -50,3 +50,12 @@ def test_what_runs_or_waits_is_never_forgotten(bench):
     bench.claim()
     assert bench.run(bench.store.retire(NOW_S + 10**9, NOW_S)) == []
     assert NOWHERE not in (bench.state(running), bench.state(held))
+
+
+def test_the_sites_own_retention_goes_before_the_callers(bench):
+    bench.worker()
+    rid = bench.submit()
+    bench.run_through(rid)
+    bench.run(bench.store.set_param("retention_s", 7200, NOW_S))
+    assert bench.run(bench.store.retire(NOW_S + 7199, NOW_S + 7199)) == []
+    assert bench.run(bench.store.retire(NOW_S - 1, NOW_S + 7200)) == [rid]

@@ -16,6 +16,7 @@ from support.store_bench import ALICE, NODE, NOW_S, OPERATOR, RETENTION_S, TEMPL
 def changing(store, request):
     """{script: an Op of it} for everything that changes the database."""
     return {
+        "abort": store.abort("batch", [request.rid], NOW_S, NOW_S),
         "adopt": store.adopt("x", NOW_S),
         "beat": store.beat(WORKER, TTL_S, NOW_S),
         "begin": store.begin(request, 1, 1, NOW_S),
@@ -28,6 +29,7 @@ def changing(store, request):
         "delete_queue": store.delete_queue("batch"),
         "deliver": store.deliver(request, "", NOW_S),
         "due": store.due(NOW_S + 10**6),
+        "edit_access": store.edit_access("batch", "none"),
         "edit_destinations": store.edit_destinations("guilb_def", "set", [], NOW_S),
         "edit_managers": store.edit_managers("set", []),
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),

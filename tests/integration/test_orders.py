@@ -79,3 +79,19 @@ def test_what_is_not_restartable_is_not_rerun(cluster_site):
     site.run("qdel", "-k", request_id).ok()
     assert site.qwait(request_id) == 137
     assert lines(site, "attempts") == ["attempt"]
+
+
+def test_abort_queue_kills_what_does_not_heed_sigterm(cluster_site):
+    """The operator's command has long ended when the SIGKILL comes."""
+    site = cluster_site
+    deaf = site.qsub("trap '' TERM\n" + PATIENT)
+    started(site)
+    heeding = site.qsub("exec sleep 600\n")
+    wait_until(lambda: of(site, heeding)["pid"], 30, lambda: site.log_text())
+    waiting = site.qsub("true\n", "-a", "2037-01-01 00:00")
+    assert "2 requests of queue batch told to end" in site.run("qmgr", "abort queue batch 2").ok()
+    assert site.qwait(heeding) == 143
+    assert site.qwait(deaf) == 137
+    assert of(site, waiting)["state"] == "WAITING"
+    site.run("qmgr", "purge queue batch").ok()
+    assert of(site, waiting)["outcome"] == "deleted"

@@ -233,3 +233,17 @@ def test_closed_or_full_streams_give_no_traceback(site, closed):
     result = site.run(["sh", "-c", f"exec {words} {closed}"])
     assert "Traceback" not in result.err, str(result)
     assert result.exit_code == (1 if closed == ">/dev/full" else 0), str(result)
+
+
+def test_the_fixed_shell_runs_scripts_that_name_none(cluster_site):
+    site = cluster_site
+    shell = os.path.join(site.node.scratch, "shell")
+    with open(shell, "w", encoding="ascii") as file:
+        file.write('#!/bin/sh\necho fixed\nexec /bin/sh "$@"\n')
+    os.chmod(shell, 0o755)
+    site.qmgr(f"set shell_strategy fixed = ({shell})")
+    for options, wanted in (((), "fixed\nran\n"), (("-s", "/bin/sh"), "ran\n")):
+        request = site.qsub("echo ran\n", "-r", "job", *options)
+        assert site.qwait(request) == 0
+        with open(f"{site.node.scratch}/job.o{request.split('.')[0]}", encoding="utf-8") as file:
+            assert file.read() == wanted

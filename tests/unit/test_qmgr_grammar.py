@@ -21,17 +21,27 @@ from jcq.model.request import RequestId
 
 #: A value of each kind, as typed and as understood.
 SAMPLES = {
+    "accounts": ("(alice, 1001)", ("alice", "1001")),
+    "anything": ("= (x, y) z", "= ( x , y ) z"),
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
+    "hours": ("(48)", 48),
+    "minutes": ("10", 10),
+    "number": ("3", 3),
+    "text": ("'/var/log/x'", "/var/log/x"),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
+    "name": ("(night.sh)", "night.sh"),
     "on_off": ("(on)", True),
     "priority": ("10", 10),
     "program": ("(/usr/lib/nqs/pipeclient -x)", "/usr/lib/nqs/pipeclient -x"),
     "queue": ("night", "night"),
     "requests": ("(12, 13.testsite)", (RequestId(12), RequestId(13, "testsite"))),
+    "request": ("12", RequestId(12)),
+    "request_list": ("(12, 13.testsite)", (RequestId(12), RequestId(13, "testsite"))),
     "restart": ("(PURGE)", "PURGE"),
     "run_limit": ("3", 3),
     "run_limit_or_none": ("0", 0),
     "seconds": ("60", 60),
+    "to_queue": ("day", "day"),
     "topic": ("set run", ("set", "run")),
 }
 
@@ -207,8 +217,11 @@ def test_options_come_in_any_order_and_short():
     ("line", "words"),
     [
         ("craete batch_queue x", ["'craete' is no command of qmgr", "help"]),
-        ("create", ["create: a word is missing", "use one of batch_queue, pipe_queue"]),
-        ("create box x", ["create: unknown word 'box'", "use one of batch_queue, pipe_queue"]),
+        ("create", ["create: a word is missing", "use one of batch_queue, ", "pipe_queue"]),
+        ("create box x", ["create: unknown word 'box'", "use one of batch_queue, ", "pipe_queue"]),
+        ("set default destination_retry wait = 0", ["a number of minutes must be a whole number from 1"]),
+        ("set retention 5", ["= is missing"]),
+        ("set shell_strategy", ["use one of fixed, free, login"]),
         ("create batch_queue", ["a queue is missing", "syntax: Create Batch_queue <queue>"]),
         ("create batch_queue 9x", ["'9x' is no name of a queue"]),
         ("create batch_queue x priority", ["= is missing after priority"]),
@@ -238,6 +251,13 @@ def test_options_come_in_any_order_and_short():
         ("add managers :m", ["write NAME:m"]),
         ("add managers a:m a:o", ["a is named twice"]),
         ("hold request=(1, x)", ["'x' is no request id"]),
+        ("move request 1 night", ["move request: = is missing"]),
+        ("move request = (1, x) night", ["'x' is no request id"]),
+        ("modify request 1,2 name=x", ["unexpected ','"]),
+        ("modify request x", ["'x' is no request id"]),
+        ("modify request 1 name=a/b", ["a request name holds neither '/' nor control characters"]),
+        ("modify request 1 name=''", ["NAME needs a name"]),
+        ("abort queue night soon", ["a number of seconds", "'soon'"]),
         ("shutdown now", ["a number of seconds", "'now'"]),
         ("show queue a b", ["show queue: unexpected 'b'"]),
         ("show queue 'a", ["the quote ' before 'a' is not closed"]),
@@ -272,15 +292,16 @@ def test_a_backslash_at_the_end_continues_a_line_and_errors_name_its_first(lines
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("", ["add", "create", "delete", "disable", "enable", "exit", "help", "hold", "release", "set", "show"]),
+        ("", ["abort", "add", "create", "delete", "disable", "enable", "exit", "help", "hold", "lock", "modify"]),
         ("sh", ["show", "shutdown"]),
-        ("set r", ["restart", "run_limit"]),
-        ("SET R", ["restart", "run_limit"]),
+        ("set r", ["restart", "retention", "run_limit"]),
+        ("SET RE", ["restart", "retention"]),
         ("set def b ", ["priority", "queue"]),
         ("create b night p", ["priority", "pipeonly"]),
         ("create b ", []),
         ("set run_limit = 3 n", []),
         ("nonsense ", []),
+        ("mov", ["move"]),
         ("s ", []),
     ],
 )
@@ -303,7 +324,8 @@ def test_help_lists_every_command_that_jcq_has_and_no_other():
     [
         (("set", "run"), ["set run_limit"]),
         (("SHOW", "LONG", "QUEUE"), ["show long queue"]),
-        (("cre",), ["create batch_queue", "create pipe_queue"]),
+        (("add", "u"), ["add users"]),
+        (("add", "d"), ["add destination", "add device"]),
     ],
 )
 def test_help_explains_the_commands_that_begin_with_a_topic(topic, verbs):
@@ -320,7 +342,10 @@ def test_help_for_an_unknown_topic_is_refused():
 def test_rights_are_those_of_the_design():
     """Managers may do all; operators what keeps queues going; users look."""
     rights = {form.verb: form.right for form in SUPPORTED}
-    of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "hold request", "release request"}
+    of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "abort queue", "purge queue"}
+    of_operators |= {"move queue", "disable device", "enable device"} | {
+        verb for verb in rights if verb.endswith(" request")
+    }
     assert {verb for verb, right in rights.items() if right == OPERATOR} == of_operators
     assert {verb for verb, right in rights.items() if right == USER} == {
         verb for verb in rights if verb.startswith("show") or verb in ("help", "exit")

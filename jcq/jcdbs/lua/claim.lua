@@ -8,6 +8,7 @@ local err = stale_epoch()
 if err then return err end
 local worker, left, ttl = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[8])
 local claimed, lost = {}, false
+local strategy = redis.call('HGET', 'jcq:site', 'shell_strategy') or ''
 if redis.call('HGET', 'jcq:site', 'claimed') == ARGV[6] then
   for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
     for _, rid in ipairs(redis.call('ZRANGE', k_in(queue, 'RUNNING'), 0, -1)) do
@@ -27,9 +28,10 @@ for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
     if whole and may('dispatch', state, 'RUNNING') and redis.call('ZSCORE', k_promoted(queue), rid) then
       local token = ARGV[6] .. left
       redis.call('ZREM', k_promoted(queue), rid)
-      redis.call('HDEL', key, 'promoted', 'reason', 'pid', 'pid_start', 'bounced', 'background', 'rerun', 'requeue', 'suspended')
+      redis.call('HDEL', key, 'promoted', 'reason', 'pid', 'pid_start', 'bounced', 'background', 'rerun', 'requeue', 'suspended', 'fixed_shell')
       redis.call('ZADD', k_in(queue, 'RUNNING'), order_of(rid), rid)
       if redis.call('HGET', k_queue(queue), 'background') == '1' then redis.call('HSET', key, 'background', '1') end
+      if string.sub(strategy, 1, 1) == '/' then redis.call('HSET', key, 'fixed_shell', strategy) end
       redis.call('HINCRBY', key, 'attempt', 1)
       redis.call('HSET', key, 'state', 'RUNNING', 'epoch', ARGV[1], 'token', token, 'node', ARGV[7], 'started_s', ARGV[2],
         'dispatch', redis.call('HINCRBY', 'jcq:site', 'dispatch', 1))

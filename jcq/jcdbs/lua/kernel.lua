@@ -166,8 +166,19 @@ local function wait_until(rid, from, queue, due, reason)
   redis.call('HSET', k_request(rid), 'due_s', due, 'reason', reason)
 end
 
+-- Why a queue does not accept the requests of a uid and gid: the code of the error; nil where it does.
+local function barred(name, uid, gid)
+  local row = redis.call('HMGET', k_queue(name), 'restricted', 'users', 'groups')
+  if row[1] ~= '1' then return nil end
+  local users, groups = row[2] or '', row[3] or ''
+  if users == '' and groups == '' then return 'NOACCESS' end
+  local listed = string.find(users .. ',', ':' .. uid .. ',', 1, true) or string.find(groups .. ',', ':' .. gid .. ',', 1, true)
+  return not listed and 'NOTLISTED' or nil
+end
+
 -- A started pipe queue hands a QUEUED request on: to the first destination that accepts it; to a later try where
--- one is only disabled; else it is rejected. Destinations may be pipe queues themselves, eight deep.
+-- one is only disabled, until it has waited so for the site's retry time; else it is rejected. Only these waits count:
+-- a time for which the queue, or the site, was stopped does not. Destinations may be pipe queues themselves, eight deep.
 local function route(rid, queue)
   for depth = 1, 9 do
     local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'destinations')
@@ -177,10 +188,13 @@ local function route(rid, queue)
       make_done(rid, 'ROUTING', queue, 'rejected', 'its pipe queues form a circle, or are more than 8')
       return
     end
-    local taken, later = nil, nil
+    local taken, later, closed = nil, nil, nil
+    local owner = redis.call('HMGET', k_request(rid), 'uid', 'gid')
     for name in string.gmatch(row[3] or '', '[^,]+') do
       local enabled = redis.call('HGET', k_queue(name), 'enabled')
-      if enabled == '1' then
+      if enabled and barred(name, owner[1] or '', owner[2] or '') then
+        closed = closed or name
+      elseif enabled == '1' then
         taken = name
         break
       elseif enabled then
@@ -189,14 +203,24 @@ local function route(rid, queue)
     end
     if taken then
       place(rid, 'ROUTING', queue, 'QUEUED', taken)
+      redis.call('HDEL', k_request(rid), 'retried_s')
       queue = taken
     elseif later then
-      local wait_s = tonumber(redis.call('HGET', 'jcq:site', 'retry_wait_s') or RETRY_WAIT_S)
+      local times = redis.call('HMGET', 'jcq:site', 'retry_wait_s', 'retry_time_s')
+      local wait_s = tonumber(times[1] or RETRY_WAIT_S)
+      local retried_s = tonumber(redis.call('HGET', k_request(rid), 'retried_s') or '0') or 0
+      if retried_s >= tonumber(times[2] or RETRY_TIME_S) then
+        make_done(rid, 'ROUTING', queue, 'rejected',
+          string.format('destination %s was disabled for %.0f minutes of retries', later, retried_s / 60))
+        return
+      end
+      redis.call('HSET', k_request(rid), 'retried_s', string.format('%.0f', retried_s + wait_s))
       wait_until(rid, 'ROUTING', queue, string.format('%.3f', tonumber(ARGV[2]) + wait_s),
         'destination ' .. later .. ' is disabled')
       return
     else
-      make_done(rid, 'ROUTING', queue, 'rejected', 'queue ' .. queue .. ' has no destination that takes it')
+      make_done(rid, 'ROUTING', queue, 'rejected', 'queue ' .. queue .. ' has no destination that takes it'
+        .. (closed and '; the access list of ' .. closed .. ' names neither user nor group' or ''))
       return
     end
   end

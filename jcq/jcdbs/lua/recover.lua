@@ -30,7 +30,7 @@ if decision == 'keep' then redis.call('HSET', k_queue(queue), 'started', '0') en
 if decision == 'recorded' then
   redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],
     'ended_s', ARGV[11], 'cpu_s', ARGV[12], 'maxrss_kb', ARGV[13])
-  rq_record(rid, queue, token, ARGV[14], tonumber(ARGV[15]), ARGV[10], ARGV[11], ARGV[16], ARGV[17], ARGV[18])
+  rq_record(rid, queue, token, ARGV[14], tonumber(redis.call('HGET', 'jcq:site', 'retention_s') or ARGV[15]), ARGV[10], ARGV[11], ARGV[16], ARGV[17], ARGV[18])
 elseif decision == 'remove' then
   redis.call('HSET', key, 'outcome', 'purged', 'ended_s', ARGV[2], 'reason', ARGV[6])
 else

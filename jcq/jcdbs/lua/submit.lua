@@ -3,7 +3,7 @@
 -- ARGV[4] rid   ARGV[5] sequence number   ARGV[6] queue   ARGV[7] due, seconds since 1970, 0 for at once
 -- ARGV[8] '1' to hold   ARGV[9] token: the same token again submits nothing   ARGV[10..] field, value, ...
 -- Returns {queue it was submitted to, its state: at submission, or now if the token was known}.
--- Errors: STALE NOQUEUE DISABLED PIPEONLY BADVALUE (the id is taken). Events: jcq:wake, jcq:ended.
+-- Errors: STALE NOQUEUE DISABLED PIPEONLY NOACCESS NOTLISTED BADVALUE (the id is taken). Events: jcq:wake, jcq:ended.
 local err = stale_epoch()
 if err then return err end
 local rid, seq, queue, due, token = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[9]
@@ -12,10 +12,16 @@ if known[1] then
   if token ~= '' and known[1] == token then return { known[2], known[3] } end
   return fail('BADVALUE', 'request ' .. rid .. ' exists already')
 end
-local row = redis.call('HMGET', k_queue(queue), 'enabled', 'pipeonly')
+local row = redis.call('HMGET', k_queue(queue), 'enabled', 'pipeonly', 'restricted')
 if not row[1] then return fail('NOQUEUE', queue) end
 if row[1] ~= '1' then return fail('DISABLED', queue) end
 if row[2] == '1' then return fail('PIPEONLY', queue) end
+if row[3] == '1' then
+  local owner = {}
+  for i = 10, #ARGV, 2 do owner[ARGV[i]] = ARGV[i + 1] end
+  local why = barred(queue, owner.uid or '', owner.gid or '')
+  if why then return fail(why, queue) end
+end
 
 local state = 'QUEUED'
 if ARGV[8] == '1' then state = 'HELD' elseif due > tonumber(ARGV[2]) then state = 'WAITING' end

@@ -81,12 +81,18 @@ def show_parameters(values, call, desk):
         ("Site", f"{site.name}, machine id {site.machine_id}"),
         ("Default batch_request priority", site.default_priority),
         ("Default batch_request queue", site.default_queue or _NONE),
+        ("Default destination_retry time", f"{site.retry_time_s / 3600:g} hours"),
         ("Default destination_retry wait", f"{site.retry_wait_s / 60:g} minutes"),
         ("Global run_limit", site.run_limit or _NONE),
         ("Next available sequence number", desk.seq + 1),
-        ("Retention of ended requests", f"{desk.conf.retention_s / 3600:g} hours"),
+        ("Retention of ended requests", f"{(site.retention_s or desk.conf.retention_s) / 3600:g} hours"),
+        ("Batch request shell choice strategy", _strategy(site.shell_strategy)),
     )
     return "".join(f"  {name} = {value}\n" for name, value in rows)
+
+
+def _strategy(value):
+    return f"FIXED: {value}" if value.startswith("/") else value
 
 
 def show_all(values, call, desk):

@@ -1,4 +1,4 @@
-"""qmgr's commands about the site as a whole: parameters, managers, requests, shutdown.
+"""qmgr's commands about the site as a whole: parameters, managers, shutdown.
 
 Functions take and return what those of `jcq.nqsdaemon.qmgr.queues` do.
 """
@@ -7,21 +7,13 @@ import os
 import pwd
 import sys
 
-from jcq.errors import JcqError, ManagerFixed, NoSuchAccount, NoSuchRequest
+from jcq.errors import ManagerFixed, NoSuchAccount, UsageError
+from jcq.nqsdaemon.call import PATH_BYTES_MAX
 from jcq.nqsdaemon.qmgr.show import always_managers
-from jcq.nqsdaemon.requestid import is_this_site
 
 #: What the process that stops the site gets of our environment; never JCQ_SITE or JCQ_EPOCH, which
 #: mark what a stop kills.
 _PASSED_ON = ("HOME", "JCQ_ROOT", "LANG", "PATH", "TZ")
-
-
-class Refusals(Exception):
-    """Some of several requests could not be acted on; `errors` has why, one each."""
-
-    def __init__(self, errors):
-        super().__init__(len(errors))
-        self.errors = errors
 
 
 # --- parameters ------------------------------------------------------------------------------
@@ -34,6 +26,35 @@ def _param(name, key):
         return []
 
     return change
+
+
+def _param_of(name, key, factor):
+    def change(values, call, desk):
+        """Set one parameter of the site to the value given, in seconds."""
+        yield desk.store.set_param(name, values[key] * factor, desk.now())
+        return []
+
+    return change
+
+
+def _strategy(value):
+    def change(values, call, desk):
+        """Set the shell strategy to a word."""
+        yield desk.store.set_param("shell_strategy", value, desk.now())
+        return []
+
+    return change
+
+
+def fixed_strategy(values, call, desk):
+    """Let one program run all scripts that name no shell. Raises UsageError where this node has no such program."""
+    path = values["program"]
+    if not path.startswith("/") or not path.isprintable() or len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise UsageError(reason=f"set shell_strategy fixed: the absolute path of a shell is needed, not {path!r}")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        raise UsageError(reason=f"set shell_strategy fixed: {path} is no executable file on this node")
+    yield desk.store.set_param("shell_strategy", path, desk.now())
+    return []
 
 
 # --- managers --------------------------------------------------------------------------------
@@ -69,41 +90,6 @@ def _account_exists(name):
     return True
 
 
-# --- requests --------------------------------------------------------------------------------
-
-
-def _requests(order):
-    def change(values, call, desk):
-        """Act on each request as an operator, whoever owns it. Raises Refusals for those that could not be."""
-        errors: list[JcqError] = []
-        tried, ops = [], []
-        for wanted in values["requests"]:
-            if wanted.site and not is_this_site(wanted.site, desk.identity):
-                errors.append(NoSuchRequest(detail=f"{wanted.seq}.{wanted.site}"))
-                continue
-            tried.append(wanted)
-            ops.append(order(f"{desk.identity.machine_id}-{wanted.seq}", call, desk))
-        results = (yield ops) if ops else []
-        for wanted, result in zip(tried, results, strict=True):
-            if isinstance(result, NoSuchRequest):
-                result = NoSuchRequest(detail=f"{wanted.seq}.{desk.identity.name}")
-            if isinstance(result, JcqError):
-                errors.append(result)
-        if errors:
-            raise Refusals(errors)
-        return []
-
-    return change
-
-
-def _hold(rid, call, desk):
-    return desk.store.hold(rid, f"held by {call.who}", -1, desk.now())
-
-
-def _release(rid, call, desk):
-    return desk.store.release(rid, -1, desk.now())
-
-
 # --- shutdown --------------------------------------------------------------------------------
 
 
@@ -123,12 +109,16 @@ def shutdown(values, call, desk):
 ACTIONS = {
     "add managers": _managers("add"),
     "delete managers": _managers("delete"),
-    "hold request": _requests(_hold),
-    "release request": _requests(_release),
     "set default batch_request priority": _param("default_priority", "priority"),
     "set default batch_request queue": _param("default_queue", "queue"),
+    "set default destination_retry time": _param_of("retry_time_s", "hours", 3600),
+    "set default destination_retry wait": _param_of("retry_wait_s", "minutes", 60),
     "set global_run_limit": _param("run_limit", "run_limit"),
     "set managers": _managers("set"),
     "set no_default batch_request queue": _param("default_queue", ""),
+    "set retention": _param_of("retention_s", "hours", 3600),
+    "set shell_strategy fixed": fixed_strategy,
+    "set shell_strategy free": _strategy("FREE"),
+    "set shell_strategy login": _strategy("LOGIN"),
     "shutdown": shutdown,
 }

@@ -5,13 +5,15 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import queues, show, site
+from jcq.nqsdaemon.qmgr import access, nqs_only, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
-_ACTIONS = {**queues.ACTIONS, **site.ACTIONS}
+_ACTIONS = {**access.ACTIONS, **nqs_only.ACTIONS, **queues.ACTIONS, **requests.ACTIONS, **site.ACTIONS}
 
 _SHOWS = {
     "show all": show.show_all,
+    "show device": nqs_only.show_nothing,
+    "show forms": nqs_only.show_nothing,
     "show limits_supported": show.show_limits_supported,
     "show long queue": show.show_long_queue,
     "show lost_found": show.show_lost_found,
@@ -45,7 +47,7 @@ def handle(call, desk):
         return (yield from _carry_out(command, call, desk))
     except UsageError as error:
         return Reply(error.exit_code, err=f"qmgr: {error}\n")
-    except site.Refusals as refusals:
+    except requests.Refusals as refusals:
         return Reply(1, err="".join(refusal(error) for error in refusals.errors))
     except StaleEpoch:
         raise
