@@ -119,7 +119,7 @@ COMMANDS = (
         "Accepted for NQS's sake, without effect: destination_retry time bounds what a pipe queue keeps.",
     ),
     ("SEt LOg_file [=] <text>", MANAGER, "Accepted for NQS's sake, without effect: the log is a file of the site."),
-    ("SEt MAIl [=] <text>", MANAGER, "Accepted for NQS's sake, without effect: jcq sends no mail."),
+    ("SEt MAIl [=] <address>", MANAGER, "Who sends the site's mail, as its readers see it: an account or an address."),
     ("SEt MAnagers <managers>", MANAGER, "Replace the site's managers (name:m) and operators (name:o)."),
     ("SEt MAXimum Copies [=] <number>", MANAGER, "Accepted for NQS's sake, without effect: jcq prints nothing."),
     ("SEt MAXimum Open_retries [=] <number>", MANAGER, "Accepted for NQS's sake, without effect: jcq has no devices."),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jcq.errors import UsageError
 from jcq.model import requestname
+from jcq.model.mail_address import valid_address
 from jcq.model.queue import NAME_MAX, PRIORITY_MAX, RUN_LIMIT_MAX, valid_name
 from jcq.model.request import parse_request_id
 from jcq.model.restart import ATTRIBUTES
@@ -351,8 +352,16 @@ def _topic(tokens):
     return tuple(words)
 
 
+def _address(tokens):
+    text = _text(tokens, "an account or mail address")
+    if not valid_address(text):
+        raise ValueError(f"{text!r} is no account or mail address; give for example nqs or nqs@example.com")
+    return text
+
+
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
+    "address": _address,
     "accounts": _accounts,
     "anything": _anything,
     "destinations": _destinations,

@@ -4,12 +4,12 @@ import os
 
 from jcq.errors import UsageError
 from jcq.model import limits, requestname
+from jcq.model.mail_address import valid_address
 from jcq.model.starttime import start_time
 from jcq.nqsdaemon.call import PATH_BYTES_MAX
 from jcq.nqsdaemon.requestid import is_this_site
 from jcq.site import short_name
 
-_RECIPIENT_CHARACTERS_MAX = 254
 #: Options without a value -> what each sets; those of one group replace each other.
 _FLAGS: dict[str, dict] = {
     "direct_err": {"direct_err": True, "joined": False, "keep_err": False},
@@ -44,7 +44,9 @@ def attributes(values, call, desk):
     if "name" in values:
         found["name"] = requestname.chosen(values["name"])
     if "mail_to" in values:
-        found["mail_to"] = _recipient(values["mail_to"])
+        found["mail_to"] = values["mail_to"]
+        if not valid_address(found["mail_to"]):
+            raise UsageError(reason=f"-mu needs one mail address, user or user@host, not {found['mail_to']!r}")
     if "start" in values:
         found["due_s"] = _due(values["start"], call, desk)
     if "shell" in values:
@@ -74,14 +76,6 @@ def _limits(values, call, desk):
                 f"{limits.NICE_MAX}, not {nice}"
             )
     return found
-
-
-def _recipient(text):
-    """One address: what a mail program could take for an option or for several recipients is none."""
-    good = text.isascii() and text.isprintable() and not set(text) & set(" ,;:<>()\"'`|\\/") and text.count("@") < 2
-    if not good or not text or text[0] in "-@" or text[-1] == "@" or len(text) > _RECIPIENT_CHARACTERS_MAX:
-        raise UsageError(reason=f"-mu needs one mail address, user or user@host, not {text!r}")
-    return text
 
 
 def _due(text, call, desk):

@@ -56,12 +56,13 @@ def test_directives_and_deleted_ones_by_sendmail(node):
         ((arguments, message),) = arrived(1, lambda: kept(directory), site)
         assert arguments == "-oi -f nqs ops"
         assert "was deleted" in message["Subject"]
+        site.qmgr("set mail = batch@example.com")
         altered = site.qsub("kill -9 $$\n")
         site.run("qalter", "-me", "-mu", "else", altered).ok()
         site.qmgr("start queue batch")
         assert site.qwait(altered) == 137
         _, (arguments, message) = arrived(2, lambda: kept(directory), site)
-        assert arguments.endswith(" else")
+        assert arguments == "-oi -f batch@example.com else"
         assert "signalled, signal 9" in message.get_content()
 
 

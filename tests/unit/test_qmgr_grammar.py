@@ -27,6 +27,7 @@ SAMPLES = {
     "hours": ("(48)", 48),
     "minutes": ("10", 10),
     "number": ("3", 3),
+    "address": "nqs@example.com",
     "text": ("'/var/log/x'", "/var/log/x"),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
     "name": ("(night.sh)", "night.sh"),

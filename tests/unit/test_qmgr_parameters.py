@@ -81,7 +81,6 @@ def test_retries_are_forgotten_when_it_has_been_taken(manager):
         ("set debug 3", "jcq logs everything"),
         ("set lifetime = 168", "destination_retry time"),
         ("set log_file /var/log/nqs", "the log is /"),
-        ("set mail root", "no mail"),
         ("set maximum copies 2", "no devices"),
         ("set maximum open_retries 2", "no devices"),
         ("set maximum print_size 2", "no devices"),
@@ -122,3 +121,9 @@ def test_what_would_make_something_that_jcq_has_not_is_refused(manager, line, wo
 def test_there_are_no_devices_to_show(manager):
     for word in ("device", "device lp", "forms"):
         assert manager.ok(f"show {word}", uid=1001) == "No devices: jcq has none.\n"
+
+
+def test_mail_account(manager):
+    manager.ok("set mail = batch@example.com")
+    assert "  Mail account = batch@example.com\n" in manager.ok("show parameters")
+    manager.refused("set mail = '-oQ/tmp'", "no account or mail address", exit_code=2)

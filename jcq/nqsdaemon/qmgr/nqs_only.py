@@ -82,6 +82,5 @@ ACTIONS = {
     "set debug": _accepted("debug is not used, jcq logs everything that it does"),
     "set lifetime": _accepted("lifetime is not used, see set default destination_retry time"),
     "set log_file": log_file,
-    "set mail": _accepted("mail is not used, jcq sends no mail"),
     "set pipe_client": pipe_client,
 }

@@ -115,6 +115,7 @@ ACTIONS = {
     "set default destination_retry wait": _param_of("retry_wait_s", "minutes", 60),
     "set global_run_limit": _param("run_limit", "run_limit"),
     "set managers": _managers("set"),
+    "set mail": _param("mail_account", "address"),
     "set no_default batch_request queue": _param("default_queue", ""),
     "set retention": _param_of("retention_s", "hours", 3600),
     "set shell_strategy fixed": fixed_strategy,
