@@ -20,7 +20,7 @@ if redis.call('HGET', key, 'requeue') == '1' and may('rerun', row[1], 'QUEUED') 
   return 2
 end
 place(rid, row[1], queue, 'EXITING', queue)
-redis.call('SREM', 'jcq:slots', rid)
+free_slot(rid, queue)
 redis.call('HDEL', 'jcq:kills', rid)
 redis.call('HDEL', key, 'suspended')
 redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],
