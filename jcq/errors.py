@@ -303,7 +303,7 @@ class QueuePipeOnly(JcqError):
 
 
 class QueueInUse(JcqError):
-    """queue {detail} is named elsewhere as a destination or as the default queue"""
+    """queue {detail} is named elsewhere as a destination, as the default queue or in a complex"""
 
     code = "INUSE"
 
@@ -324,6 +324,30 @@ class SelfDestination(JcqError):
     """queue {detail} cannot be a destination of itself"""
 
     code = "SELF"
+
+
+class ComplexExists(JcqError):
+    """a complex named {detail} exists already"""
+
+    code = "COMPLEXEXISTS"
+
+
+class NoSuchComplex(JcqError):
+    """no complex named {detail} at this site"""
+
+    code = "NOCOMPLEX"
+
+
+class InComplex(JcqError):
+    """queue {detail} is in the complex already"""
+
+    code = "INCOMPLEX"
+
+
+class NotInComplex(JcqError):
+    """queue {detail} is not in the complex"""
+
+    code = "NOTINCOMPLEX"
 
 
 class QueueClosed(JcqError):

@@ -18,6 +18,8 @@ KILL_TIMES = "jcq:killtimes"
 LOST_FOUND = "jcq:lostfound"
 #: List of mails to be sent, the oldest first: `RID EVENT TIME`, the event an outcome or `begun`.
 MAIL = "jcq:mail"
+#: Set of the names of complexes.
+COMPLEXES = "jcq:complexes"
 #: Name of the worker of this epoch. Nothing is promoted without one.
 WORKER = "jcq:worker"
 #: Fields that every rq job hash has, made by rq itself.
@@ -44,6 +46,31 @@ def members(name, state):
 def promoted(name):
     """Sorted set: the queued requests that hold a slot and stand in rq's list."""
     return f"jcq:promoted:{name}"
+
+
+def complex_of(name):
+    """Hash: a complex's run limit and queues."""
+    return f"jcq:complex:{name}"
+
+
+def mine(queue, uid):
+    """Sorted set: one user's queued requests that are not promoted, in a queue with a user limit."""
+    return f"jcq:mine:{queue}:{uid}"
+
+
+def uids(queue):
+    """Set: the uids that have such requests."""
+    return f"jcq:uids:{queue}"
+
+
+def used(queue):
+    """Hash uid -> slots, of a queue with a user limit."""
+    return f"jcq:used:{queue}"
+
+
+def next_users(queue):
+    """Sorted set of the uids that are below the user limit, by their best queued request."""
+    return f"jcq:next:{queue}"
 
 
 def request(rid):

@@ -19,6 +19,16 @@ from jcq.model.restart import ATTRIBUTES
 
 
 @dataclass(frozen=True)
+class Complex:
+    """Batch queues that share a run limit; `used`: how many of their requests hold a slot."""
+
+    name: str
+    run_limit: int
+    queues: tuple[str, ...] = ()
+    used: int = 0
+
+
+@dataclass(frozen=True)
 class SiteRecord:
     """The site's own values; `default_queue` is empty, `run_limit` and `retention_s` are 0 where none is set."""
 
@@ -166,6 +176,28 @@ class Store(Sender):
         """
         args = (name, mode, ",".join(destinations))
         return self._change("edit_destinations", now_s, args, repeatable=mode == "set")
+
+    def complexes(self):
+        """-> [Complex], by name."""
+
+        def decode(answer):
+            return [
+                Complex(_text(name), int(limit), tuple(filter(None, _text(queues).split(","))), used)
+                for name, limit, queues, used in answer
+            ]
+
+        return self._script("complexes", (), decode)
+
+    def edit_complex(self, name, mode, now_s, queues=(), run_limit=""):
+        """Create, change or delete a complex; it takes effect at once.
+
+        Args:
+            mode: "create" (with `queues` and `run_limit`), "add" or "remove" (`queues`), "limit" or "delete".
+        Raises (when run): ComplexExists, NoSuchComplex, NoSuchQueue, BadValue for a pipe queue, InComplex,
+        NotInComplex.
+        """
+        args = (name, mode, str(run_limit), ",".join(queues))
+        return self._change("edit_complex", now_s, args, repeatable=mode == "limit")
 
     def edit_access(self, name, kind, mode="", entries=()):
         """Change who may submit to a queue.

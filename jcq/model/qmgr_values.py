@@ -223,6 +223,26 @@ def _accounts(tokens):
     return found
 
 
+def _complex(tokens):
+    text = _text(tokens, "a complex")
+    if not valid_name(text):
+        raise ValueError(f"{text!r} is no name of a complex; it is built as that of a queue")
+    return text
+
+
+def _queues(tokens):
+    """Tuple of names of queues, each once."""
+    found = tuple(_queue_name(text) for text in _list(tokens, "a queue"))
+    for name in found:
+        if found.count(name) > 1:
+            raise ValueError(f"{name} is named twice")
+    return found
+
+
+def _user_limit(tokens):
+    return _whole(_text(tokens, "a user limit"), 0, RUN_LIMIT_MAX, "a user limit")
+
+
 def _hours(tokens):
     return _whole(_text(tokens, "a number of hours"), 1, HOURS_MAX, "a number of hours")
 
@@ -362,6 +382,7 @@ def _address(tokens):
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
     "address": _address,
+    "complex": _complex,
     "accounts": _accounts,
     "anything": _anything,
     "destinations": _destinations,
@@ -374,6 +395,7 @@ KINDS = {
     "priority": _priority,
     "program": _program,
     "queue": _queue,
+    "queues": _queues,
     "request": _request,
     "request_list": _request_list,
     "requests": _requests,
@@ -384,4 +406,5 @@ KINDS = {
     "text": _word_or_quoted,
     "to_queue": _queue,
     "topic": _topic,
+    "user_limit": _user_limit,
 }

@@ -37,6 +37,8 @@ class Queue:
     restricted: bool = False
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    #: Batch: so many of one user run at once; 0: no limit.
+    user_limit: int = 0
     #: Requests by state; filled when read, never written.
     counts: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -51,6 +53,7 @@ class Queue:
             enabled=text["enabled"] == "1",
             started=text["started"] == "1",
             run_limit=int(text["run_limit"]),
+            user_limit=int(text.get("user_limit", "0")),
             destinations=tuple(text["destinations"].split(",")) if text.get("destinations") else (),
             pipeonly=text["pipeonly"] == "1",
             restart=text["restart"],

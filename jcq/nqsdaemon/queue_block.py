@@ -86,7 +86,8 @@ def extended_block(queue, site_name):
         lines.insert(0, "Queue server: built in")
         lines.append(_destset(queue, site_name))
     else:
-        lines.insert(0, f"Run_limit = {queue.run_limit};")
+        limit = f"  User_limit = {queue.user_limit};" if queue.user_limit else ""
+        lines.insert(0, f"Run_limit = {queue.run_limit};{limit}")
         lines += [f"Restart = {queue.restart}", f"Nqsbg = {'ON' if queue.background else 'OFF'}"]
     return queue_block(queue, site_name) + "".join(f"  {line}\n" for line in lines)
 

@@ -18,7 +18,10 @@ FREEBSD = (
     ),
     ("enable queue misc-sched", ("enable queue", {"queue": "misc-sched"})),
     ("start queue misc-sched", ("start queue", {"queue": "misc-sched"})),
-    ("create batch_queue batch    priority = 10 run_limit = 4 user_limit = 2", "user_limit of create batch_queue"),
+    (
+        "create batch_queue batch    priority = 10 run_limit = 4 user_limit = 2",
+        ("create batch_queue", {"queue": "batch", "priority": 10, "run_limit": 4, "user_limit": 2}),
+    ),
     ("set data_limit = (2gb) batch", "set data_limit"),
     ("set per_process permfile_limit = (2gb) batch", "set per_process"),
     ("set STack_limit = ( 8192kb ) batch", "set stack_limit"),

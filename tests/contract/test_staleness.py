@@ -30,6 +30,7 @@ def changing(store, request):
         "deliver": store.deliver(request, "", NOW_S),
         "due": store.due(NOW_S + 10**6),
         "edit_access": store.edit_access("batch", "none"),
+        "edit_complex": store.edit_complex("c", "create", NOW_S, ["batch"], 1),
         "edit_destinations": store.edit_destinations("guilb_def", "set", [], NOW_S),
         "edit_managers": store.edit_managers("set", []),
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),
@@ -52,7 +53,7 @@ def changing(store, request):
 
 
 #: Scripts that are not of a run: they read, or begin one.
-OTHERS = {"create_site", "known", "lost_found", "open_epoch", "queues", "values"}
+OTHERS = {"complexes", "create_site", "known", "lost_found", "open_epoch", "queues", "values"}
 
 
 def test_every_changing_script_is_tried(bench):

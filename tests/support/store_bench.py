@@ -1,5 +1,6 @@
 """A Store at work: requests brought into each state, a worker's claims, and the rules that always hold."""
 
+from collections import Counter
 from dataclasses import replace
 
 from jcq.jcdbs import keys
@@ -143,6 +144,9 @@ class StoreBench:
             request = Request.from_hash(self.connection.hgetall(key))
             _, found = self.stands(request.rid)
             wanted = self._places(request)
+            limited = self._user_limit(request.queue) if request.state == lifecycle.QUEUED else 0
+            if limited and not request.promoted:
+                wanted.add(keys.mine(request.queue, request.uid))
             assert found - {keys.KILLS} == wanted, (request.rid, request.state, found, wanted)
             if keys.SLOTS in wanted:
                 slots.add(request.rid.encode())
@@ -155,6 +159,43 @@ class StoreBench:
             promoted = self.connection.zrange(keys.promoted(queue.name), 0, -1)
             assert sorted(self.connection.lrange(f"rq:queue:{queue.name}", 0, -1)) == sorted(promoted)
             assert queue.started or not promoted
+            self._check_index(queue, slots)
+        self._check_complexes()
+
+    def _user_limit(self, queue):
+        return int(self.connection.hget(keys.queue(queue), "user_limit") or 0)
+
+    def _check_index(self, queue, slots):
+        """The index of a queue with a user limit is what its requests say, and nobody was promoted beyond it."""
+        name, limit = queue.name, queue.user_limit
+        used, best, promoted = Counter(), {}, set()
+        for rid in self.connection.zrange(keys.members(name, lifecycle.QUEUED), 0, -1, withscores=True):
+            uid = self.get(rid[0].decode()).uid
+            best[uid] = min(rid[1], best.get(uid, rid[1]))
+        for state in (keys.promoted(name), keys.members(name, lifecycle.RUNNING)):
+            for rid in self.connection.zrange(state, 0, -1):
+                if rid in slots:
+                    uid = self.get(rid.decode()).uid
+                    used[uid] += 1
+                    promoted |= {uid} if state == keys.promoted(name) else set()
+        if not limit:
+            left = [*self.connection.scan_iter(match=f"jcq:mine:{name}:*"), *self.connection.hgetall(keys.used(name))]
+            assert not left
+            assert not self.connection.exists(keys.uids(name), keys.next_users(name))
+            return
+        assert {int(uid): int(n) for uid, n in self.connection.hgetall(keys.used(name)).items()} == used
+        assert {int(uid) for uid in self.connection.smembers(keys.uids(name))} == set(best)
+        ranked = {
+            int(uid): score for uid, score in self.connection.zrange(keys.next_users(name), 0, -1, withscores=True)
+        }
+        assert ranked == {uid: score for uid, score in best.items() if used[uid] < limit}
+        assert all(used[uid] <= limit for uid in promoted)
+
+    def _check_complexes(self):
+        """Nothing was promoted beyond the run limit of a complex."""
+        for one in self.run(self.store.complexes()):
+            promoted = sum(self.connection.zcard(keys.promoted(queue)) for queue in one.queues)
+            assert not promoted or one.used <= one.run_limit, one
 
     def _places(self, request):
         if request.state == lifecycle.DONE:

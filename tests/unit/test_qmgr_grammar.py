@@ -21,13 +21,16 @@ from jcq.model.request import RequestId
 
 #: A value of each kind, as typed and as understood.
 SAMPLES = {
+    "complex": ("all", "all"),
+    "queues": ("(batch, night)", ("batch", "night")),
+    "user_limit": ("2", 2),
     "accounts": ("(alice, 1001)", ("alice", "1001")),
     "anything": ("= (x, y) z", "= ( x , y ) z"),
     "destinations": ("(batch, night@testsite)", (("batch", ""), ("night", "testsite"))),
     "hours": ("(48)", 48),
     "minutes": ("10", 10),
     "number": ("3", 3),
-    "address": "nqs@example.com",
+    "address": ("nqs@example.com", "nqs@example.com"),
     "text": ("'/var/log/x'", "/var/log/x"),
     "managers": ("alice:m, bob:o", (("alice", "m"), ("bob", "o"))),
     "name": ("(night.sh)", "night.sh"),
@@ -234,7 +237,9 @@ def test_options_come_in_any_order_and_short():
         ("create batch_queue x pipeonly=1", ["unexpected '='"]),
         ("create batch_queue x y", ["unexpected 'y'"]),
         ("create batch_queue x run_limit=0", ["a run limit must be a whole number from 1"]),
-        ("create batch_queue x user_limit=2", ["user_limit of create batch_queue is not supported"]),
+        ("create batch_queue x user_limit=-2", ["a user limit must be a whole number from 0"]),
+        ("create complex = (a, a) x", ["a is named twice"]),
+        ("create complex = (a) 9", ["'9' is no name of a complex"]),
         ("create pipe_queue x dest=()", ["a destination is missing"]),
         ("create pipe_queue x dest=(a", ["the parenthesis of a list is not closed"]),
         ("create pipe_queue x dest=(a,,b)", ["a destination is missing before a comma"]),

@@ -15,7 +15,9 @@ for i = 7, #ARGV do
     end
   elseif state ~= ARGV[6] or not queue or (ARGV[5] ~= '' and queue ~= ARGV[5]) then
     -- It may have moved on since it was found there.
-    if redis.call('ZREM', set, rid) == 1 and misplaced(rid) then lost = lost + 1 end
+    local queued = ARGV[5] ~= '' and set == k_in(ARGV[5], 'QUEUED')
+    local found = queued and leave(ARGV[5], rid) or not queued and redis.call('ZREM', set, rid) == 1
+    if found and misplaced(rid) then lost = lost + 1 end
   end
 end
 if lost > 0 then promote() end

@@ -48,7 +48,7 @@ for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
       claimed[#claimed + 1] = record(rid)
       left = left - 1
     elseif redis.call('ZREM', k_promoted(queue), rid) == 1 then
-      redis.call('SREM', 'jcq:slots', rid)
+      free_slot(rid, queue)
       lost = misplaced(rid) or lost
     end
   end

@@ -22,7 +22,7 @@ end
 -- One that ends at once is never reported as begun.
 if redis.call('HEXISTS', key, 'pid') == 0 then mail(rid, 'begun', 'mail_begin') end
 place(rid, row[1], queue, 'EXITING', queue)
-redis.call('SREM', 'jcq:slots', rid)
+free_slot(rid, queue)
 redis.call('HDEL', 'jcq:kills', rid)
 redis.call('HDEL', key, 'suspended')
 redis.call('HSET', key, 'outcome', ARGV[7], 'exit_code', ARGV[8], 'signal', ARGV[9], 'started_s', ARGV[10],

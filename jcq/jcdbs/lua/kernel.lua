@@ -15,6 +15,7 @@ local function k_in(name, state) return 'jcq:in:' .. name .. ':' .. state end
 local function k_promoted(name) return 'jcq:promoted:' .. name end
 local function k_request(rid) return 'jcq:request:' .. rid end
 local function k_lost(rid) return 'jcq:lost:' .. rid end
+local function k_complex(name) return 'jcq:complex:' .. name end
 local function rq_list(name) return 'rq:queue:' .. name end
 
 local function stale_epoch()
@@ -70,23 +71,123 @@ end
 -- A request as the worker is given it: what it stands under, and its record.
 local function record(rid) return { rid, redis.call('HGETALL', k_request(rid)) } end
 
+-- A queue with a user limit keeps an index, so that one user's 100,000 requests are not looked through for another's:
+-- of each uid its QUEUED requests that are not promoted and the number of its slots, and of the uids that are below the
+-- limit their best request. A queue without a user limit has none of it.
+local function k_mine(queue, uid) return 'jcq:mine:' .. queue .. ':' .. uid end
+local function k_uids(queue) return 'jcq:uids:' .. queue end
+local function k_used(queue) return 'jcq:used:' .. queue end
+local function k_next(queue) return 'jcq:next:' .. queue end
+
+local function user_limit(queue) return tonumber(redis.call('HGET', k_queue(queue), 'user_limit') or '0') end
+local function owner_of(rid) return redis.call('HGET', k_request(rid), 'uid') or '-1' end
+
+local function rank(queue, uid, limit)
+  local best = redis.call('ZRANGE', k_mine(queue, uid), 0, 0, 'WITHSCORES')
+  redis.call(best[2] and 'SADD' or 'SREM', k_uids(queue), uid)
+  if best[2] and tonumber(redis.call('HGET', k_used(queue), uid) or '0') < limit then
+    redis.call('ZADD', k_next(queue), best[2], uid)
+  else
+    redis.call('ZREM', k_next(queue), uid)
+  end
+end
+
+-- A request enters the QUEUED ones of a queue that are not promoted, or leaves them; returns whether it was there.
+local function enter(queue, rid)
+  local order, limit = order_of(rid), user_limit(queue)
+  redis.call('ZADD', k_in(queue, 'QUEUED'), order, rid)
+  if limit > 0 then
+    local uid = owner_of(rid)
+    redis.call('ZADD', k_mine(queue, uid), order, rid)
+    rank(queue, uid, limit)
+  end
+end
+
+local function leave(queue, rid)
+  if redis.call('ZREM', k_in(queue, 'QUEUED'), rid) == 0 then return false end
+  local limit = user_limit(queue)
+  if limit > 0 then
+    local uid = owner_of(rid)
+    redis.call('ZREM', k_mine(queue, uid), rid)
+    rank(queue, uid, limit)
+  end
+  return true
+end
+
+-- Count the slots of a request's owner.
+local function count_slot(queue, rid, by)
+  local limit = user_limit(queue)
+  if limit == 0 then return end
+  local uid = owner_of(rid)
+  if redis.call('HINCRBY', k_used(queue), uid, by) <= 0 then redis.call('HDEL', k_used(queue), uid) end
+  rank(queue, uid, limit)
+end
+
+local function take_slot(rid, queue)
+  if redis.call('SADD', 'jcq:slots', rid) == 1 then count_slot(queue, rid, 1) end
+end
+
+local function free_slot(rid, queue)
+  if redis.call('SREM', 'jcq:slots', rid) == 1 then count_slot(queue, rid, -1) end
+end
+
+-- Make a queue's index anew: its user limit has changed, or a run begins.
+local function index(queue)
+  for _, uid in ipairs(redis.call('SMEMBERS', k_uids(queue))) do redis.call('DEL', k_mine(queue, uid)) end
+  redis.call('DEL', k_uids(queue), k_used(queue), k_next(queue))
+  local limit, uids = user_limit(queue), {}
+  if limit == 0 then return end
+  for _, key in ipairs({ k_promoted(queue), k_in(queue, 'RUNNING') }) do
+    for _, rid in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      if redis.call('SISMEMBER', 'jcq:slots', rid) == 1 then redis.call('HINCRBY', k_used(queue), owner_of(rid), 1) end
+    end
+  end
+  local rows = redis.call('ZRANGE', k_in(queue, 'QUEUED'), 0, -1, 'WITHSCORES')
+  for i = 1, #rows, 2 do
+    local uid = owner_of(rows[i])
+    redis.call('ZADD', k_mine(queue, uid), rows[i + 1], rows[i])
+    uids[uid] = true
+  end
+  for uid in pairs(uids) do rank(queue, uid, limit) end
+end
+
+-- Take the next request that may be promoted out of a queue with a user limit: {rid, order}, or {}.
+local function pop_next(queue, limit)
+  while true do
+    local uid = redis.call('ZRANGE', k_next(queue), 0, 0)[1]
+    if not uid then return {} end
+    local popped = redis.call('ZPOPMIN', k_mine(queue, uid))
+    rank(queue, uid, limit)
+    -- What the index had too much, because a record is damaged, is gone with this.
+    if popped[1] and redis.call('ZREM', k_in(queue, 'QUEUED'), popped[1]) == 1 then return popped end
+  end
+end
+
 -- Take a promoted request out of rq's list and free its slot; it stays QUEUED.
 local function demote(rid, queue)
   if redis.call('ZREM', k_promoted(queue), rid) == 1 then
     redis.call('LREM', rq_list(queue), 1, rid)
-    redis.call('SREM', 'jcq:slots', rid)
+    free_slot(rid, queue)
     redis.call('HDEL', k_request(rid), 'promoted')
     redis.call('DEL', 'rq:job:' .. rid)
-    redis.call('ZADD', k_in(queue, 'QUEUED'), order_of(rid), rid)
+    enter(queue, rid)
   end
+end
+
+local function demote_all(queue)
+  for _, rid in ipairs(redis.call('ZRANGE', k_promoted(queue), 0, -1)) do demote(rid, queue) end
 end
 
 -- Write a state and the membership that goes with it. The caller has asked may().
 local function place(rid, from, queue, to, to_queue)
   if from == 'QUEUED' then demote(rid, queue) end
-  redis.call('ZREM', k_in(queue, from), rid)
+  if from == 'QUEUED' then leave(queue, rid) else redis.call('ZREM', k_in(queue, from), rid) end
   if from == 'WAITING' then redis.call('ZREM', 'jcq:waiting', rid) end
-  if to ~= 'DONE' then redis.call('ZADD', k_in(to_queue, to), order_of(rid), rid) end
+  if to == 'QUEUED' then
+    enter(to_queue, rid)
+  elseif to ~= 'DONE' then
+    redis.call('ZADD', k_in(to_queue, to), order_of(rid), rid)
+  end
   redis.call('HSET', k_request(rid), 'state', to, 'queue', to_queue)
 end
 
@@ -105,8 +206,10 @@ local function lose(rid, reason, stood)
   local found = redis.call('EXISTS', k_request(rid))
   local token = redis.call('HGET', k_request(rid), 'token') or ''
   for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
+    local slot = redis.call('ZREM', k_promoted(queue), rid) + redis.call('ZREM', k_in(queue, 'RUNNING'), rid)
+    found = found + slot + (leave(queue, rid) and 1 or 0)
+    if slot > 0 then free_slot(rid, queue) end
     for state in string.gmatch(STATES, '%S+') do found = found + redis.call('ZREM', k_in(queue, state), rid) end
-    found = found + redis.call('ZREM', k_promoted(queue), rid)
     redis.call('LREM', rq_list(queue), 0, rid)
     redis.call('ZREM', 'rq:wip:' .. queue, rid .. ':' .. token)
   end
@@ -226,6 +329,38 @@ local function route(rid, queue)
   end
 end
 
+-- How many more may start in the complexes that a queue is in; nil where it is in none.
+local function room_of_complexes(names)
+  local room = nil
+  for name in string.gmatch(names, '[^,]+') do
+    local row = redis.call('HMGET', k_complex(name), 'run_limit', 'queues')
+    local free = tonumber(row[1] or '0')
+    for queue in string.gmatch(row[2] or '', '[^,]+') do
+      free = free - redis.call('ZCARD', k_promoted(queue)) - redis.call('ZCARD', k_in(queue, 'RUNNING'))
+    end
+    if not room or free < room then room = free end
+  end
+  return room
+end
+
+-- A request that has left the QUEUED ones of a queue goes into rq's list. Returns whether it did: it may be damaged.
+local function promote_one(rid, order, queue, template)
+  local row = redis.call('HMGET', k_request(rid), 'state', 'queue', 'seq', 'site', 'name')
+  if row[1] ~= 'QUEUED' or row[2] ~= queue then
+    misplaced(rid)
+    return false
+  end
+  local job = 'rq:job:' .. rid
+  redis.call('DEL', job)
+  redis.call('HSET', job, 'created_at', ARGV[3], 'enqueued_at', ARGV[3], 'origin', queue, 'status', 'queued',
+    'description', (row[3] or rid) .. '.' .. (row[4] or '') .. ' ' .. (row[5] or ''), unpack(template))
+  redis.call('ZADD', k_promoted(queue), order, rid)
+  take_slot(rid, queue)
+  redis.call('HSET', k_request(rid), 'promoted', '1')
+  redis.call('RPUSH', rq_list(queue), rid)
+  return true
+end
+
 -- Fill every free slot, the best queue first: what may start now goes into rq's lists. Quiet: the caller is the worker,
 -- which claims next and need not be woken.
 local function promote(quiet)
@@ -235,28 +370,19 @@ local function promote(quiet)
   local template, woke = nil, false
   for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
     if limit > 0 and taken >= limit then break end
-    local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'run_limit')
+    local row = redis.call('HMGET', k_queue(queue), 'type', 'started', 'run_limit', 'user_limit', 'complexes')
     if row[1] == 'BATCH' and row[2] == '1' then
       local free = tonumber(row[3]) - redis.call('ZCARD', k_promoted(queue)) - redis.call('ZCARD', k_in(queue, 'RUNNING'))
       if limit > 0 and free > limit - taken then free = limit - taken end
+      local room = row[5] and room_of_complexes(row[5])
+      if room and free > room then free = room end
+      local of_user = tonumber(row[4] or '0')
       while free > 0 do
-        local popped = redis.call('ZPOPMIN', k_in(queue, 'QUEUED'), free)
+        local popped = of_user > 0 and pop_next(queue, of_user) or redis.call('ZPOPMIN', k_in(queue, 'QUEUED'), free)
         if #popped == 0 then break end
+        template = template or redis.call('HGETALL', 'jcq:rqjob')
         for i = 1, #popped, 2 do
-          local rid = popped[i]
-          local row = redis.call('HMGET', k_request(rid), 'state', 'queue', 'seq', 'site', 'name')
-          if row[1] ~= 'QUEUED' or row[2] ~= queue then
-            misplaced(rid)
-          else
-            template = template or redis.call('HGETALL', 'jcq:rqjob')
-            local job = 'rq:job:' .. rid
-            redis.call('DEL', job)
-            redis.call('HSET', job, 'created_at', ARGV[3], 'enqueued_at', ARGV[3], 'origin', queue, 'status', 'queued',
-              'description', (row[3] or rid) .. '.' .. (row[4] or '') .. ' ' .. (row[5] or ''), unpack(template))
-            redis.call('ZADD', k_promoted(queue), popped[i + 1], rid)
-            redis.call('SADD', 'jcq:slots', rid)
-            redis.call('HSET', k_request(rid), 'promoted', '1')
-            redis.call('RPUSH', rq_list(queue), rid)
+          if promote_one(popped[i], popped[i + 1], queue, template) then
             taken = taken + 1
             free = free - 1
             woke = true
@@ -292,8 +418,8 @@ end
 local function give_back(rid, from, queue, to, token, worker, reason)
   local key = k_request(rid)
   if to == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
+  free_slot(rid, queue)
   place(rid, from, queue, to, queue)
-  redis.call('SREM', 'jcq:slots', rid)
   redis.call('HDEL', key, 'pid', 'pid_start', 'started_s', 'token', 'requeue', 'suspended')
   redis.call('HDEL', 'jcq:kills', rid)
   redis.call('HSET', key, 'reason', reason, 'bounced', token)

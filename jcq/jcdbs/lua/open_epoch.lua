@@ -10,10 +10,11 @@ if schema > tonumber(ARGV[4]) then return fail('SCHEMA', tostring(schema)) end
 redis.call('SET', 'jcq:epoch', ARGV[1])
 redis.call('DEL', 'jcq:worker', 'jcq:kills')
 for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
-  for _, rid in ipairs(redis.call('ZRANGE', k_promoted(queue), 0, -1)) do demote(rid, queue) end
+  demote_all(queue)
   redis.call('DEL', rq_list(queue), 'rq:wip:' .. queue, 'rq:workers:' .. queue)
 end
 redis.call('DEL', 'jcq:slots')
+for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do index(queue) end
 for _, worker in ipairs(redis.call('SMEMBERS', 'rq:workers')) do
   redis.call('DEL', worker, worker .. ':executions')
 end

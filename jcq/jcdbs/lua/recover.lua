@@ -22,7 +22,7 @@ if target == 'QUEUED' then redis.call('HSET', key, 'rerun', '1') end
 place(rid, state, queue, target, queue)
 redis.call('HDEL', key, 'pid', 'pid_start', 'deliverer', 'requeue', 'suspended')
 redis.call('HDEL', 'jcq:kills', rid)
-redis.call('SREM', 'jcq:slots', rid)
+free_slot(rid, queue)
 local token = redis.call('HGET', key, 'token') or ''
 redis.call('DEL', 'rq:executions:' .. rid, 'rq:execution:' .. rid .. ':' .. token)
 if decision ~= 'recorded' then redis.call('DEL', 'rq:job:' .. rid) end

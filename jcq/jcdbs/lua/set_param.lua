@@ -8,9 +8,7 @@ if ARGV[4] == 'default_queue' and ARGV[5] ~= '' and redis.call('EXISTS', k_queue
 end
 if ARGV[5] == '' then redis.call('HDEL', 'jcq:site', ARGV[4]) else redis.call('HSET', 'jcq:site', ARGV[4], ARGV[5]) end
 if ARGV[4] == 'run_limit' then
-  for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
-    for _, rid in ipairs(redis.call('ZRANGE', k_promoted(queue), 0, -1)) do demote(rid, queue) end
-  end
+  for _, queue in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do demote_all(queue) end
   promote()
 end
 return 1

@@ -7,7 +7,7 @@ if err then return err end
 local name, field, value = ARGV[4], ARGV[5], ARGV[6]
 local kind = redis.call('HGET', k_queue(name), 'type')
 if not kind then return fail('NOQUEUE', name) end
-if kind == 'PIPE' and (field == 'run_limit' or field == 'restart' or field == 'background') then
+if kind == 'PIPE' and (field == 'run_limit' or field == 'user_limit' or field == 'restart' or field == 'background') then
   return fail('BADVALUE', 'pipe queue ' .. name .. ' has no ' .. (field == 'background' and 'nqsbg' or field))
 end
 if field == 'destinations' then
@@ -18,9 +18,8 @@ if field == 'destinations' then
 end
 redis.call('HSET', k_queue(name), field, value)
 if field == 'priority' then redis.call('ZADD', 'jcq:queues', -tonumber(value), name) end
-if field == 'started' or field == 'run_limit' or field == 'priority' then
-  for _, rid in ipairs(redis.call('ZRANGE', k_promoted(name), 0, -1)) do demote(rid, name) end
-end
+if field == 'started' or field == 'run_limit' or field == 'user_limit' or field == 'priority' then demote_all(name) end
+if field == 'user_limit' then index(name) end
 if kind == 'PIPE' and redis.call('HGET', k_queue(name), 'started') == '1' then
   for _, rid in ipairs(redis.call('ZRANGE', k_in(name, 'QUEUED'), 0, -1)) do route(rid, name) end
 end

@@ -31,7 +31,7 @@ local fields = {}
 for i = 10, #ARGV do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', k_request(rid), 'rid', rid, 'seq', ARGV[5], 'queue', queue, 'submitted_to', queue, 'state', state,
   'submitted_s', ARGV[2], 'submit_token', token, unpack(fields))
-redis.call('ZADD', k_in(queue, state), order_of(rid), rid)
+if state == 'QUEUED' then enter(queue, rid) else redis.call('ZADD', k_in(queue, state), order_of(rid), rid) end
 if due > tonumber(ARGV[2]) then redis.call('HSET', k_request(rid), 'due_s', ARGV[7]) end
 if state == 'WAITING' then redis.call('ZADD', 'jcq:waiting', due, rid) end
 if state == 'QUEUED' then

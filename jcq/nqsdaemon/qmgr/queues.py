@@ -13,6 +13,7 @@ def create_batch_queue(values, call, desk):
     queue = Queue(values["queue"], BATCH)
     _take_common(queue, values)
     queue.run_limit = values.get("run_limit", queue.run_limit)
+    queue.user_limit = values.get("user_limit", queue.user_limit)
     yield desk.store.create_queue(queue)
     return []
 
@@ -106,6 +107,7 @@ ACTIONS = {
     "set priority": _attribute("priority"),
     "set restart": _attribute("restart"),
     "set run_limit": _attribute("run_limit"),
+    "set user_limit": _attribute("user_limit"),
     "start queue": _setter("started", True),
     "stop queue": _setter("started", False),
 }

@@ -14,6 +14,10 @@ _CODES = {
     # Only a wrong type of queue is answered with it to the commands of qmgr.
     errors.BadValue: "TCML_WROQUETYP",
     errors.AccessExists: "TCML_ALREADACC",
+    errors.ComplexExists: "TCML_ALREADEXI",
+    errors.InComplex: "TCML_ALREADCOM",
+    errors.NoSuchComplex: "TCML_NOSUCHCOM",
+    errors.NotInComplex: "TCML_NOTMEMCOM",
     errors.DestinationExists: "TCML_ALREADEXI",
     errors.ManagerFixed: "TCML_ROOTINDEL",
     errors.NoSuchAccess: "TCML_NOACCNOW",

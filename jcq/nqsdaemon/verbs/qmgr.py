@@ -5,13 +5,21 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import access, nqs_only, queues, requests, show, site
+from jcq.nqsdaemon.qmgr import access, complexes, nqs_only, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
-_ACTIONS = {**access.ACTIONS, **nqs_only.ACTIONS, **queues.ACTIONS, **requests.ACTIONS, **site.ACTIONS}
+_ACTIONS = {
+    **access.ACTIONS,
+    **complexes.ACTIONS,
+    **nqs_only.ACTIONS,
+    **queues.ACTIONS,
+    **requests.ACTIONS,
+    **site.ACTIONS,
+}
 
 _SHOWS = {
     "show all": show.show_all,
+    "show complex": complexes.show_complexes,
     "show device": nqs_only.show_nothing,
     "show forms": nqs_only.show_nothing,
     "show limits_supported": show.show_limits_supported,
