@@ -221,7 +221,7 @@ def test_a_wrong_site_is_refused_in_nqss_words(node, name):
 
 def test_help_needs_no_site(node):
     text = node.run("qmgr", "help").ok()
-    assert "Create Batch_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>]\n" in text
+    assert "Create Batch_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>] [User_lim" in text
     assert node.run("qmgr", stdin="help set pri\n").ok() in node.run("qmgr", "help", "set").ok()
     node.run("qmgr", "help", "nonsense").refused("no command begins with 'nonsense'", exit_code=2)
     assert "COMMAND" in node.run("qmgr", "--help").ok()
