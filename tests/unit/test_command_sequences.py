@@ -59,8 +59,9 @@ class Commands(RuleBasedStateMachine):
         self.root = mock.patch.object(Desk, "as_root", True)
         self.root.start()
         self.work = Work(self.place.name)
-        self.work.add_queue(name="night", enabled=True, started=True, run_limit=1, priority=5)
+        self.work.add_queue(name="night", enabled=True, started=True, run_limit=3, user_limit=1, priority=15)
         self.work.add_queue(name="closed", enabled=False, started=True)
+        self.work.store.run(self.work.store.edit_complex("both", "create", 0.0, ("batch", "night"), 3))
         self.work.store.run(self.work.store.set_manager("oper", "o"))
         self.work.register_worker()
         self.rules = Rules(self.work)
@@ -225,6 +226,13 @@ class Commands(RuleBasedStateMachine):
             assert (found.suspended, found.requeue) == (known.suspended, known.requeue)
             assert found.flaw() == ""
         self.rules.check()
+
+    @invariant()
+    def no_limit_is_exceeded(self):
+        running = [known for known in self.known.values() if known.state == lifecycle.RUNNING]
+        assert len(running) <= 3
+        owners = [known.uid for known in running if known.queue == "night"]
+        assert len(set(owners)) == len(owners)
 
     @invariant()
     def counts_agree(self):
