@@ -245,4 +245,4 @@ class Commands(RuleBasedStateMachine):
 class TestCommands(Commands.TestCase):
     """Run by pytest."""
 
-    settings = settings(max_examples=60, stateful_step_count=30)
+    settings = settings(max_examples=25, stateful_step_count=30)
