@@ -279,3 +279,23 @@ def test_a_uid_in_a_submission_is_not_believed(site):
     assert site.qwait(request, user=BOB) == 0
     with open(os.path.join(place, f"who.o{request.split('.')[0]}"), encoding="ascii") as file:
         assert file.read() == "bob\n"
+
+
+# --- what only a user without root meets -----------------------------------------------------
+
+
+def test_a_script_that_bob_cannot_read_is_refused_by_his_own_rights(site):
+    path = os.path.join(site.node.make_directory("scripts", 0o1777), "secret.sh")
+    site.node.run(["/bin/sh", "-c", f"umask 077; echo true >{path}"], user=ALICE).ok()
+    before = everything(site)
+    site.run("qsub", path, user=BOB).refused("qsub: cannot read the script from", "Permission denied", exit_code=2)
+    assert everything(site) == before
+
+
+def test_in_a_directory_that_bob_cannot_read_or_write_output_goes_home(site):
+    line = f"cd {site.node.make_directory('bobs-way', 0o755, BOB)}; chmod 000 .; echo 'echo out' | qsub -r closed"
+    result = site.node.run(["/bin/sh", "-c", line], user=BOB, cwd="/")
+    request = result.ok().split()[1]
+    assert site.qwait(request, user=BOB) == 0
+    name = f"{site.node.namespace.home}/bob/closed.o{request.split('.')[0]}"
+    assert site.node.run(["/usr/bin/env", "cat", name], user=BOB).ok() == "out\n"
