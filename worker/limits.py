@@ -33,7 +33,7 @@ class Limits:
     __slots__ = ("_changed", "_late", "_may_raise")
 
     def __init__(self):
-        self._may_raise = _has_capability(_CAP_SYS_RESOURCE)
+        self._may_raise = has_capability(_CAP_SYS_RESOURCE)
         self._changed = []
         self._late = []
 
@@ -120,7 +120,8 @@ def _refused(kind, exact, error):
     return JobNotStarted(reason=f"limit {_NAMES.get(kind, kind)} to {exact[0]}, {exact[1]}: {error}")
 
 
-def _has_capability(number):
+def has_capability(number):
+    """Whether this process has the capability of this number (capabilities(7)) in force."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as file:
         for line in file:
             if line.startswith("CapEff:"):

@@ -13,11 +13,13 @@ from jcq import process
 from jcq.durable import write_all
 from jcq.errors import JobNotStarted
 from worker.environment import read_environment
+from worker.limits import has_capability
 
 #: Between jobs a shepherd has these.
 IDLE_UMASK = 0o077
 IDLE_DIRECTORY = "/"
 
+_CAP_SYS_NICE = 23
 #: How long to go on killing a job that could not be given its limits.
 _KILL_S = 10.0
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_APPEND | os.O_CLOEXEC
@@ -121,9 +123,11 @@ def _open_direct(path, umask, owner):
 
 
 def _spawn(spec, owner, limits, fds):
+    own_nice = _take_nice(spec["nice"])
     try:
         owner.take()
     except OSError as error:
+        _give_back_nice(own_nice)
         raise JobNotStarted(reason=f"uid {owner.uid}, gid {owner.gid}: {error.strerror}") from None
     try:
         note = _enter(spec["home"], fds[2])
@@ -143,18 +147,40 @@ def _spawn(spec, owner, limits, fds):
     finally:
         owner.restore()
         limits.restore()
+        _give_back_nice(own_nice)
         os.umask(IDLE_UMASK)
         os.chdir(IDLE_DIRECTORY)
-    if spec["nice"] is not None:
+    if spec["nice"] is not None and own_nice is None:
         note = "; ".join(filter(None, (note, _renice(pid, spec["nice"], fds[2]))))
     return Spawned(pid, started_s, note)
 
 
-def _renice(pid, nice, err_fd):
-    """Give the job its nice value; returns what is wrong, or "".
+def _take_nice(nice):
+    """Take a job's nice value for the spawn, so that the job has it from its start.
 
-    The shepherd could not take it for the spawn and give it back without root. The whole process group
-    gets it, with what the script may have started by now.
+    Returns:
+        The shepherd's own, to be given back; None where nothing was taken: there is none to take, or the
+        shepherd could not return to its own.
+    """
+    if nice is None or not has_capability(_CAP_SYS_NICE):
+        return None
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError:
+        return None  # _renice says why
+    return own
+
+
+def _give_back_nice(own):
+    if own is not None:
+        os.setpriority(os.PRIO_PROCESS, 0, own)
+
+
+def _renice(pid, nice, err_fd):
+    """Give a job that runs already its nice value; returns what is wrong, or "".
+
+    The whole process group gets it, with what the script may have started by now.
     """
     try:
         os.setpriority(os.PRIO_PGRP, pid, nice)

@@ -212,7 +212,8 @@ def _time(limit, text, whole):
         raise _refused(limit, f"{whole!r} is too long; leave the limit out, or say unlimited")
     if not value and not thousandths:
         raise _refused(limit, f"needs a time above 0, not {whole!r}")
-    return value + thousandths / 1000 if thousandths else value
+    # One division: a sum of two binary fractions may have more than three decimals, which are not stored.
+    return (value * 1000 + thousandths) / 1000 if thousandths else value
 
 
 def _refused(limit, what):

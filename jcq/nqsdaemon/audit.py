@@ -26,6 +26,7 @@ class Audit:
         self._desk = desk
         self._told = {rid for rid, *_ in desk.store.run(desk.store.lost_found())}
         self._steps = self._walk()
+        self._lost = 0
         self.done = False
 
     def step(self):
@@ -38,6 +39,7 @@ class Audit:
             lost = next(self._steps)
         except StopIteration:
             self.done = True
+            self._desk.log.info("every request has been looked at; damaged: %d", self._lost)
         except StaleEpoch:
             raise
         except JcqError as error:
@@ -45,6 +47,7 @@ class Audit:
             self.done = True
         else:
             if lost:
+                self._lost += lost
                 self.tell()
 
     def tell(self):

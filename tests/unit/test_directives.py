@@ -138,3 +138,18 @@ def test_any_bytes_are_read_or_refused(script):
         except UsageError as error:
             refused = str(error)
         assert "\n" not in refused
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\n'\"", exclude_categories=("Cs",))),
+        min_size=1,
+        max_size=5,
+    ),
+    st.data(),
+)
+def test_what_is_quoted_comes_back(words, data):
+    quotes = [data.draw(st.sampled_from("'\"")) for _ in words]
+    line = " ".join(f"{quote}{word}{quote}" for quote, word in zip(quotes, words, strict=True))
+    for marker in ("#@$", "# @$ ", "#QSUB ", "# QSUB\t"):
+        assert lines(f"{marker}{line} # '\n".encode()) == [(1, words)]

@@ -44,6 +44,7 @@ def parse(option, text):
         ("-lT", "1:30:05.25", 5405.25, None),
         ("-lT", "100:00:00", 360000, None),
         ("-lE", "0.5", 0.5, None),
+        ("-lE", "1.832", 1.832, None),
         ("-lE", "3661.", 3661, None),
         ("-ln", "-20", -20, None),
         ("-ln", "+19", 19, None),
@@ -178,3 +179,49 @@ def test_the_checksum_covers_limits_and_leaves_out_none():
     limited.sum = limited.checksum()
     assert Request.from_hash({k.encode(): v.encode() for k, v in limited.to_hash().items()}).flaw() == ""
     assert replace(limited, limits="").flaw() == "the checksum of its record is wrong"
+
+
+KINDS = st.sampled_from(limits.LIMITS)
+
+
+@given(KINDS, st.text("0123456789.:,- +bkmgtwunlimtedKMGB\n", max_size=30) | st.text(max_size=30))
+def test_any_text_is_a_value_within_bounds_or_refused_in_one_line(limit, text):
+    refused = ""
+    try:
+        value, warning = limits.parse_option(limit, text)
+    except UsageError as error:
+        refused = str(error)
+    if refused:
+        assert len(refused.splitlines()) == 1
+        return
+    for number in (value, warning):
+        if limit.kind == limits.NICE:
+            assert number is None or limits.NICE_MIN <= number <= limits.NICE_MAX
+        else:
+            assert number is None or 0 <= number <= (
+                limits.SIZE_MAX if limit.kind == limits.SIZE else limits.TIME_MAX_S
+            )
+    assert value is None or warning is None or warning <= value
+    found = {limit.name: (value, warning)}
+    assert limits.from_text(limits.to_text(found)) == found
+
+
+@given(st.integers(0, limits.SIZE_MAX))
+def test_a_size_that_is_shown_is_read_back(value):
+    assert parse("-lm", limits.shown(BY_OPTION["-lm"], value)) == (value, None)
+
+
+@given(st.integers(1, limits.TIME_MAX_S * 1000 - 1))
+def test_a_time_that_is_shown_is_read_back(thousandths):
+    value = thousandths / 1000
+    assert parse("-lt", limits.shown(BY_OPTION["-lt"], value)) == (value, None)
+
+
+@given(st.integers(0, limits.SIZE_MAX), st.sampled_from(["", "b", "w", "kb", "kw", "mb", "mw", "gb", "gw", "tb"]))
+def test_a_size_is_exact_or_too_large(number, unit):
+    factor = (8 if unit.endswith("w") else 1) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit[:-1]]
+    if number * factor > limits.SIZE_MAX:
+        with pytest.raises(UsageError, match="too large"):
+            parse("-lM", f"{number}{unit}")
+    else:
+        assert parse("-lM", f"{number}{unit}") == (number * factor, None)

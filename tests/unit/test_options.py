@@ -3,6 +3,8 @@
 import signal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jcq.errors import UsageError
 from jcq.help import text
@@ -97,3 +99,51 @@ def test_each_table_is_literal_and_unambiguous():
         assert len(set(words)) == len(words)
         assert len({row[2] for row in table[5]}) == len(words)
         assert words == sorted(words, key=lambda word: (word.startswith("--"), word))
+
+
+# --- whatever is typed -------------------------------------------------------------------------
+
+
+def _words_of(table):
+    """Words that mean something to this table, and some that do not."""
+    words = [row[0] for row in table[5]] + ["--", "-", "--help", "-9", "-TERM", "12", "63", "64", "", "night"]
+    return st.lists(st.sampled_from(words) | st.text(max_size=8), max_size=8)
+
+
+@given(st.data())
+def test_any_words_parse_or_are_refused_in_one_line(data):
+    table = data.draw(st.sampled_from(list(TABLES.values())))
+    argv = data.draw(_words_of(table))
+    refused = ""
+    try:
+        values, operands = parse(table, argv)
+    except UsageError as error:
+        refused = str(error)
+    if refused:
+        assert len(refused.splitlines()) == 1
+        return
+    if "help" in values:
+        return
+    assert set(values) <= {row[2] for row in table[5]}
+    assert set(operands) <= set(argv)
+    assert table[3] <= len(operands)
+
+
+@given(st.data())
+def test_what_options_say_comes_back_in_any_order_among_operands(data):
+    table = data.draw(st.sampled_from(list(TABLES.values())))
+    known = [row for row in table[5] if row[0] != "-signo"]
+    rows = data.draw(st.lists(st.sampled_from(known), unique_by=lambda row: row[2])) if known else []
+    pieces, wanted = [], {}
+    for word, value_name, key, bounds, _ in rows:
+        value = True
+        if value_name:
+            value = data.draw(st.integers(*bounds)) if bounds else data.draw(st.text(max_size=8))
+        wanted[key] = value
+        pieces.append([word] if value is True else [word, str(value)])
+    most = table[4] if table[4] >= 0 else 5
+    operands = data.draw(st.lists(st.from_regex(r"[a-z0-9.]{1,8}", fullmatch=True), min_size=table[3], max_size=most))
+    mixed = data.draw(st.permutations([*pieces, *[[word] for word in operands]]))
+    found, left = parse(table, [word for piece in mixed for word in piece])
+    assert found == wanted
+    assert sorted(left) == sorted(operands)

@@ -174,3 +174,46 @@ def test_iso_is_what_it_says(moment):
 def test_a_time_alone_is_never_past_and_within_a_day_and_an_hour(hour, minute, now_s, tz):
     found = start_time(f"{hour}:{minute:02d}", now_s, tz)
     assert now_s <= found <= now_s + 86400 + 7200
+
+
+def test_the_examples_of_the_manual():
+    assert at('"23:00"'.strip('"')) == "2026-11-25 23:00:00"
+    assert at("11pm tues") == "2026-12-01 23:00:00"
+    assert at("01-Jan-2027 12am, JST") == "2026-12-31 15:00:00"
+
+
+ZONES = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "EST5EDT,M3.2.0,M11.1.0"])
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1)), ZONES)
+def test_a_date_and_time_shows_itself_on_the_clock_unless_the_clocks_skip_it(moment, tz):
+    moment = moment.replace(second=0, microsecond=0)
+    where = zone(tz)
+    found = datetime.fromtimestamp(start_time(moment.strftime("%Y-%m-%d %H:%M"), NOW, tz), where)
+    exists = moment.replace(tzinfo=where).astimezone(UTC).astimezone(where).replace(tzinfo=None) == moment
+    if exists:
+        assert found.replace(tzinfo=None) == moment
+    else:
+        assert timedelta(0) < found.replace(tzinfo=None) - moment <= timedelta(hours=1)
+
+
+@given(st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1)), ZONES)
+def test_every_way_to_write_a_date_means_the_same(moment, tz):
+    day, clock = moment.strftime("%d-%b-%Y"), moment.strftime("%H:%M:%S")
+    wanted = start_time(moment.strftime("%Y-%m-%dT%H:%M:%S"), NOW, tz)
+    hour = moment.hour % 12 or 12
+    for text in (
+        f"{day} {clock}",
+        f"{clock}, {day.lower()}",
+        f"{moment.strftime('%B %d %Y')} {clock}",
+        f"{moment.strftime('%d %b %Y')}, {hour}:{moment:%M:%S} {'PM' if moment.hour >= 12 else 'am'}",
+        f"{hour}:{moment:%M:%S}{'pm' if moment.hour >= 12 else 'AM'} {day}",
+    ):
+        assert start_time(text, NOW, tz) == wanted, text
+
+
+@given(st.integers(0, 4 * 10**9), st.sampled_from("mon tues wednesday thu fri satur sun".split()), ZONES)
+def test_a_weekday_is_never_past_and_within_a_week_and_an_hour(now_s, day, tz):
+    found = start_time(f"{day} 8:00", now_s, tz)
+    assert now_s <= found <= now_s + 7 * 86400 + 3600
+    assert datetime.fromtimestamp(found, zone(tz)).strftime("%A").lower().startswith(day[:3])
