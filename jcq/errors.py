@@ -296,6 +296,12 @@ class QueueNotEmpty(JcqError):
     code = "NOTEMPTY"
 
 
+class SiteConfigured(JcqError):
+    """this site has {detail} already, so the queues that it was made with stay; use a new site"""
+
+    code = "CONFIGURED"
+
+
 class QueuePipeOnly(JcqError):
     """queue {detail} accepts requests from pipe queues only"""
 

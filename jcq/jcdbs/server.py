@@ -14,7 +14,7 @@ import subprocess
 
 from jcq.durable import write_durably
 from jcq.errors import ServerUnusable
-from jcq.model.queue import BATCH, PIPE, Queue
+from jcq.model.queue import BATCH, DEFAULT_QUEUES, PIPE, Queue
 from jcq.site import SOCKET_PATH_MAX, socket_path
 
 #: In the directory of an epoch that was made from an older one at an operator's wish: that one's number.
@@ -176,6 +176,7 @@ def create_database(store, identity, run_limit):
     """
     store.run(store.create_site(identity))
     store.run(store.set_manager(identity.manager, "m"))
-    store.run(store.create_queue(Queue("batch", BATCH, 10, True, True, run_limit)))
-    store.run(store.create_queue(Queue("guilb_def", PIPE, 10, True, True, 1, ("batch",))))
-    store.run(store.set_param("default_queue", "batch", 0.0))
+    batch, pipe = DEFAULT_QUEUES
+    store.run(store.create_queue(Queue(batch, BATCH, 10, True, True, run_limit)))
+    store.run(store.create_queue(Queue(pipe, PIPE, 10, True, True, 1, (batch,))))
+    store.run(store.set_param("default_queue", batch, 0.0))

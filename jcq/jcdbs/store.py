@@ -13,7 +13,7 @@ from jcq.jcdbs import keys, scripts
 from jcq.jcdbs.rq_forms import rq_result, rq_time
 from jcq.jcdbs.sending import Op, Sender
 from jcq.model import lifecycle
-from jcq.model.queue import TYPES, Queue
+from jcq.model.queue import DEFAULT_QUEUES, TYPES, Queue
 from jcq.model.request import PRIORITY_DEFAULT, Request
 from jcq.model.restart import ATTRIBUTES
 
@@ -30,7 +30,7 @@ class Complex:
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """The site's own values; `default_queue` is empty, `run_limit` and `retention_s` are 0 where none is set."""
+    """The site's own values; what is not set is empty or 0."""
 
     name: str
     machine_id: int
@@ -47,6 +47,8 @@ class SiteRecord:
     #: FREE, LOGIN, or the path of the shell that runs every script (FIXED).
     shell_strategy: str = "FREE"
     retention_s: int = 0
+    #: NQS's lifetime of requests in pipe queues; shown, and without effect.
+    lifetime_s: int = 0
 
 
 def _text(answer):
@@ -126,7 +128,7 @@ class Store(Sender):
         return self._change("edit_managers", 0.0, (mode, *flat), repeatable=mode == "set")
 
     def set_param(self, name, value, now_s):
-        """Set a field of `SiteRecord`, default_queue to retention_s; "" unsets it. Raises NoSuchQueue."""
+        """Set a field of `SiteRecord`, default_queue to lifetime_s; "" unsets it. Raises NoSuchQueue."""
         return self._change("set_param", now_s, (name, str(value)))
 
     def slots(self):
@@ -156,6 +158,10 @@ class Store(Sender):
     def delete_queue(self, name):
         """Raises NoSuchQueue, QueueEnabled, QueueNotEmpty, QueueInUse."""
         return self._change("delete_queue", 0.0, (name,), repeatable=False)
+
+    def delete_default_queues(self):
+        """Delete the queues that a site is made with -> how many there were. Raises SiteConfigured, QueueNotEmpty."""
+        return self._change("delete_default_queues", 0.0, DEFAULT_QUEUES)
 
     def set_queue(self, name, field, value, now_s):
         """Change one attribute of a queue, a field of `Queue`; it takes effect at once.

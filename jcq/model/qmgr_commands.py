@@ -15,7 +15,7 @@ Choices of our own, where the sources are silent:
   * `set restart`: the name of NEC's restart attribute in qmgr is not public.
   * `set retention`: ours; it goes before retention= of daemon.conf.
   * `set nqsbg`: ours, for processes that a request starts on purpose to outlive it.
-  * `show lost_found`: NQS has none.
+  * `show lost_found`, `show configuration`: NQS has none; nor `delete default_queues`, with which the latter begins.
   * `release request`, `hold request` and what else acts on requests: the `=` may be left out, but for `move request`,
     where a queue follows.
   * `modify request`: priority and name, one request at a time; the syntax of NQS is not public.
@@ -46,7 +46,11 @@ COMMANDS = (
         MANAGER,
         "Make a batch queue; it is disabled and stopped until enabled and started.",
     ),
-    ("Create COmplex = <queues> <complex>", MANAGER, "Let batch queues share a run limit, which is 1 until it is set."),
+    (
+        "Create COmplex = <queues_or_none> <complex>",
+        MANAGER,
+        "Let batch queues, none yet where () is written, share a run limit, which is 1 until it is set.",
+    ),
     ("Create DEVIce <anything>", MANAGER, "jcq has no devices, so this is refused."),
     ("Create DEVICE_Queue <anything>", MANAGER, "jcq has no devices, so this is refused."),
     ("Create Network_queue <anything>", MANAGER, "jcq has no network queues, so this is refused."),
@@ -57,6 +61,11 @@ COMMANDS = (
         "Make a pipe queue, which passes requests on to the first destination that takes them.",
     ),
     ("DElete Complex <complex>", MANAGER, "Forget a complex; its queues stay."),
+    (
+        "DElete DEFault_queues",
+        MANAGER,
+        "Delete batch and guilb_def, which cjcmksite makes, changed or not; only where the site has no other queue.",
+    ),
     ("DElete DEStination = <destinations> <queue>", MANAGER, "Take destinations from a pipe queue's list."),
     ("DElete DEVice <anything>", MANAGER, "jcq has no devices, so this is refused."),
     ("DElete Forms <anything>", MANAGER, "jcq has no devices, so this is refused."),
@@ -116,7 +125,7 @@ COMMANDS = (
     (
         "SEt LIfetime [=] <hours>",
         MANAGER,
-        "Accepted for NQS's sake, without effect: destination_retry time bounds what a pipe queue keeps.",
+        "Kept and shown for NQS's sake, without effect: destination_retry time bounds what a pipe queue keeps.",
     ),
     ("SEt LOg_file [=] <text>", MANAGER, "Accepted for NQS's sake, without effect: the log is a file of the site."),
     ("SEt MAIl [=] <address>", MANAGER, "Who sends the site's mail, as its readers see it: an account or an address."),
@@ -189,6 +198,11 @@ COMMANDS = (
     ("SEt WOrking_set_limit", MANAGER, ""),
     ("SHOw All", USER, "Show parameters, managers and all queues at length."),
     ("SHOw Complex", USER, "Show the complexes with their run limits and queues."),
+    (
+        "SHOw CONfiguration",
+        USER,
+        "Write the site's whole configuration as a script for qmgr at a new site.",
+    ),
     ("SHOw Device [<anything>]", USER, "Say that jcq has no devices."),
     ("SHOw Forms [<anything>]", USER, "Say that jcq has no devices."),
     ("SHOw LImits_supported", USER, "List the resource limits that requests may have, and how they are enforced."),

@@ -147,8 +147,8 @@ def _text(tokens, what):
     return token.text
 
 
-def _list(tokens, what, to_the_end=False):
-    """`(a, b)`, `a, b` or `a`; with `to_the_end`, commas may be left out."""
+def _list(tokens, what, to_the_end=False, may_be_empty=False):
+    """`(a, b)`, `a, b` or `a`; with `to_the_end`, commas may be left out; with `may_be_empty`, also `()`."""
     token = tokens.peek()
     if token is None:
         raise ValueError(f"{what} is missing")
@@ -173,7 +173,7 @@ def _list(tokens, what, to_the_end=False):
             raise ValueError(f"unexpected {token.text!r} in a list")
     if inside and tokens.next() is None:
         raise ValueError("the parenthesis of a list is not closed")
-    if comma:
+    if comma and not (may_be_empty and inside and not items):
         raise ValueError(f"{what} is missing")
     return items
 
@@ -230,9 +230,13 @@ def _complex(tokens):
     return text
 
 
-def _queues(tokens):
+def _queues_or_none(tokens):
+    return _queues(tokens, may_be_empty=True)
+
+
+def _queues(tokens, may_be_empty=False):
     """Tuple of names of queues, each once."""
-    found = tuple(_queue_name(text) for text in _list(tokens, "a queue"))
+    found = tuple(_queue_name(text) for text in _list(tokens, "a queue", may_be_empty=may_be_empty))
     for name in found:
         if found.count(name) > 1:
             raise ValueError(f"{name} is named twice")
@@ -396,6 +400,7 @@ KINDS = {
     "program": _program,
     "queue": _queue,
     "queues": _queues,
+    "queues_or_none": _queues_or_none,
     "request": _request,
     "request_list": _request_list,
     "requests": _requests,

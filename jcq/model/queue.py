@@ -7,6 +7,8 @@ from jcq.model.restart import RESTART
 BATCH = "BATCH"
 PIPE = "PIPE"
 TYPES = (BATCH, PIPE)
+#: Those that a site is made with: where requests go, and what leads there.
+DEFAULT_QUEUES = ("batch", "guilb_def")
 PRIORITY_MAX = 63
 RUN_LIMIT_MAX = 100_000
 NAME_MAX = 31

@@ -13,6 +13,7 @@ from jcq.errors import (
     QueueInUse,
     QueueNotEmpty,
     SelfDestination,
+    SiteConfigured,
 )
 from jcq.model.lifecycle import DONE, HELD, QUEUED
 from jcq.model.queue import BATCH, PIPE, Queue
@@ -118,6 +119,21 @@ def test_a_queue_goes_only_when_disabled_empty_and_not_named(bench):
     assert (bench.state(rid), bench.get(rid).queue) == (DONE, "night")
 
 
+def test_default_queues_go_whatever_they_are_where_there_is_nothing_else(bench):
+    store = bench.store
+    for count in (2, 0):
+        assert bench.run(store.delete_default_queues()) == count
+    assert bench.run(store.queues()) == []
+    assert bench.run(store.site()).default_queue == ""
+    assert bench.connection.smembers("rq:queues") == set()
+    bench.queue("batch")
+    bench.run(store.edit_complex("c", "create", NOW_S, ["batch"], 1))
+    refused(bench, SiteConfigured, store.delete_default_queues())
+    bench.run(store.edit_complex("c", "delete", NOW_S))
+    bench.queue("night")
+    refused(bench, SiteConfigured, store.delete_default_queues())
+
+
 @pytest.mark.parametrize("moment", ["promoted", "running", "exiting"])
 def test_a_queue_with_work_in_it_is_not_empty(bench, moment):
     bench.worker()
@@ -129,6 +145,16 @@ def test_a_queue_with_work_in_it_is_not_empty(bench, moment):
         bench.finish(claimed)
     bench.set("night", "enabled", False)
     refused(bench, QueueNotEmpty, bench.store.delete_queue("night"))
+
+
+@pytest.mark.parametrize("moment", ["promoted", "running", "held"])
+def test_default_queues_with_work_in_them_stay(bench, moment):
+    if moment != "held":
+        bench.worker()
+    bench.submit("batch", hold=moment == "held")
+    if moment == "running":
+        bench.claim()
+    refused(bench, QueueNotEmpty, bench.store.delete_default_queues())
 
 
 def test_counts_are_those_of_each_state(bench):

@@ -27,6 +27,7 @@ def changing(store, request):
         "create_queue": store.create_queue(Queue("new")),
         "delete": store.delete(request.rid, OPERATOR, NOW_S),
         "delete_queue": store.delete_queue("batch"),
+        "delete_default_queues": store.delete_default_queues(),
         "deliver": store.deliver(request, "", NOW_S),
         "due": store.due(NOW_S + 10**6),
         "edit_access": store.edit_access("batch", "none"),

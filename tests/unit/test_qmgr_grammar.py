@@ -23,6 +23,7 @@ from jcq.model.request import RequestId
 SAMPLES = {
     "complex": ("all", "all"),
     "queues": ("(batch, night)", ("batch", "night")),
+    "queues_or_none": ("(batch, night)", ("batch", "night")),
     "user_limit": ("2", 2),
     "accounts": ("(alice, 1001)", ("alice", "1001")),
     "anything": ("= (x, y) z", "= ( x , y ) z"),

@@ -16,6 +16,7 @@ def manager(tmp_path):
     [
         ("set default destination_retry time 5", "Default destination_retry time = 5 hours"),
         ("set default destination_retry wait = 7", "Default destination_retry wait = 7 minutes"),
+        ("set lifetime = 168", "Lifetime = 168 hours, not used"),
         ("set retention = 2", "Retention of ended requests = 2 hours"),
         ("set shell_strategy fixed = (/bin/sh)", "Batch request shell choice strategy = FIXED: /bin/sh"),
         ("set shell_strategy login", "Batch request shell choice strategy = LOGIN"),
@@ -23,7 +24,7 @@ def manager(tmp_path):
     ],
 )
 def test_a_parameter_is_set_and_shown(manager, line, shown):
-    assert manager.ok(line) == COMPLETE
+    assert manager.ok(line).startswith(COMPLETE)
     assert f"  {shown}\n" in manager.ok("show parameters")
 
 
@@ -79,7 +80,6 @@ def test_retries_are_forgotten_when_it_has_been_taken(manager):
     ("line", "note"),
     [
         ("set debug 3", "jcq logs everything"),
-        ("set lifetime = 168", "destination_retry time"),
         ("set log_file /var/log/nqs", "the log is /"),
         ("set maximum copies 2", "no devices"),
         ("set maximum open_retries 2", "no devices"),

@@ -7,18 +7,12 @@ local name = ARGV[4]
 local enabled = redis.call('HGET', k_queue(name), 'enabled')
 if not enabled then return fail('NOQUEUE', name) end
 if enabled == '1' then return fail('ENABLED', name) end
-for state in string.gmatch(STATES, '%S+') do
-  if redis.call('EXISTS', k_in(name, state)) == 1 then return fail('NOTEMPTY', name) end
-end
-if redis.call('EXISTS', k_promoted(name)) == 1 then return fail('NOTEMPTY', name) end
+if holds_requests(name) then return fail('NOTEMPTY', name) end
 if (redis.call('HGET', k_queue(name), 'complexes') or '') ~= '' then return fail('INUSE', name) end
 if redis.call('HGET', 'jcq:site', 'default_queue') == name then return fail('INUSE', name) end
 for _, other in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do
   local destinations = ',' .. (redis.call('HGET', k_queue(other), 'destinations') or '') .. ','
   if other ~= name and string.find(destinations, ',' .. name .. ',', 1, true) then return fail('INUSE', name) end
 end
-redis.call('DEL', k_queue(name), rq_list(name), k_uids(name), k_used(name), k_next(name))
-redis.call('ZREM', 'jcq:queues', name)
-redis.call('SREM', 'rq:queues', rq_list(name))
-redis.call('PUBLISH', 'jcq:wake', 'queues')
+remove_queue(name)
 return 1

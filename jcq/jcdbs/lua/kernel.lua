@@ -269,6 +269,22 @@ local function wait_until(rid, from, queue, due, reason)
   redis.call('HSET', k_request(rid), 'due_s', due, 'reason', reason)
 end
 
+-- Whether a queue holds any request.
+local function holds_requests(name)
+  for state in string.gmatch(STATES, '%S+') do
+    if redis.call('EXISTS', k_in(name, state)) == 1 then return true end
+  end
+  return redis.call('EXISTS', k_promoted(name)) == 1
+end
+
+-- Forget a queue that holds no request.
+local function remove_queue(name)
+  redis.call('DEL', k_queue(name), rq_list(name), k_uids(name), k_used(name), k_next(name))
+  redis.call('ZREM', 'jcq:queues', name)
+  redis.call('SREM', 'rq:queues', rq_list(name))
+  redis.call('PUBLISH', 'jcq:wake', 'queues')
+end
+
 -- Why a queue does not accept the requests of a uid and gid: the code of the error; nil where it does.
 local function barred(name, uid, gid)
   local row = redis.call('HMGET', k_queue(name), 'restricted', 'users', 'groups')

@@ -17,15 +17,15 @@ ID_MAX = 2**32 - 2
 def _edit(kind, mode):
     def change(values, call, desk):
         """Change a list, all or none. Raises as `Store.edit_access`; NoSuchAccount, NoSuchGroup where one is added."""
-        entries = [_entry(kind, name, mode == "add") for name in values["accounts"]]
+        entries = [entry_of(kind, name, mode == "add") for name in values["accounts"]]
         yield desk.store.edit_access(values["queue"], kind, mode, entries)
         return []
 
     return change
 
 
-def _entry(kind, name, must_exist):
-    """`name:id`; a number is an id, whether it has a name or not."""
+def entry_of(kind, name, must_exist):
+    """`name:id`; a number is an id, whether it has a name or not. Without `must_exist`, an unknown name has no id."""
     if name.isascii() and name.isdigit() and int(name) <= ID_MAX:
         return f"{int(name)}:{int(name)}"
     try:

@@ -80,7 +80,6 @@ ACTIONS = {
     ),
     "create network_queue": _refused("network queues"),
     "set debug": _accepted("debug is not used, jcq logs everything that it does"),
-    "set lifetime": _accepted("lifetime is not used, see set default destination_retry time"),
     "set log_file": log_file,
     "set pipe_client": pipe_client,
 }

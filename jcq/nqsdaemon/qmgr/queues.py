@@ -43,6 +43,12 @@ def delete_queue(values, call, desk):
     return []
 
 
+def delete_default_queues(values, call, desk):
+    """Delete what cjcmksite made. Raises SiteConfigured, QueueNotEmpty."""
+    yield desk.store.delete_default_queues()
+    return []
+
+
 def _setter(field, value):
     def change(values, call, desk):
         """Set one attribute to a fixed value. Raises NoSuchQueue."""
@@ -98,6 +104,7 @@ ACTIONS = {
     "add destination": _destinations("add"),
     "create batch_queue": create_batch_queue,
     "create pipe_queue": create_pipe_queue,
+    "delete default_queues": delete_default_queues,
     "delete destination": _destinations("delete"),
     "delete queue": delete_queue,
     "disable queue": _setter("enabled", False),

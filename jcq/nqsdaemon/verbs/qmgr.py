@@ -5,7 +5,7 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import access, complexes, nqs_only, queues, requests, show, site
+from jcq.nqsdaemon.qmgr import access, complexes, configuration, nqs_only, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
 _ACTIONS = {
@@ -20,6 +20,7 @@ _ACTIONS = {
 _SHOWS = {
     "show all": show.show_all,
     "show complex": complexes.show_complexes,
+    "show configuration": configuration.show_configuration,
     "show device": nqs_only.show_nothing,
     "show forms": nqs_only.show_nothing,
     "show limits_supported": show.show_limits_supported,
