@@ -135,6 +135,15 @@ class Store(Sender):
         """-> how many requests hold a run slot: promoted or running."""
         return Op("slots", (("SCARD", keys.SLOTS),), lambda answers: answers[0])
 
+    def user_slots(self, queues):
+        """-> {name of a queue: {uid: how many of its requests hold a run slot there}}; of queues with a user limit."""
+
+        def decode(answers):
+            used = [{int(uid): int(count) for uid, count in answer.items()} for answer in answers]
+            return dict(zip(queues, used, strict=True))
+
+        return Op("user_slots", tuple(("HGETALL", keys.used(queue)) for queue in queues), decode)
+
     def worker(self):
         """-> the worker's name, or None where none is ready."""
         return Op("worker", (("GET", keys.WORKER),), lambda answers: _text(answers[0]))

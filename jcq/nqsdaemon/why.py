@@ -1,6 +1,6 @@
 """Why a request is not running, in one phrase: a pure function of its record and of what its site looks like."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from jcq.model import lifecycle
@@ -21,21 +21,29 @@ class Situation:
     worker: bool
     short: bool
     now_s: float
+    #: The `Complex`es of the site, by name.
+    complexes: tuple = ()
+    #: Name of a queue with a user limit -> {uid: requests that hold a run slot there}.
+    users: dict = field(default_factory=dict)
 
 
 def situation(desk):
-    """The `Situation` now: `found = yield from situation(desk)`."""
-    queues, slots, worker, site = yield [
+    """The `Situation` now, for a whole list: `found = yield from situation(desk)`."""
+    queues, slots, worker, site, complexes = yield [
         desk.store.queues(),
         desk.store.slots(),
         desk.store.worker(),
         desk.store.site(),
+        desk.store.complexes(),
     ]
-    for found in (queues, slots, worker, site):
+    for found in (queues, slots, worker, site, complexes):
         if isinstance(found, Exception):
             raise found
     by_name = {queue.name: queue for queue in queues}
-    return Situation(by_name, slots, site.run_limit, bool(worker), desk.room.short, desk.now())
+    limited = [queue.name for queue in queues if queue.user_limit]
+    users = (yield desk.store.user_slots(limited)) if limited else {}
+    ready, short = bool(worker), desk.room.short
+    return Situation(by_name, slots, site.run_limit, ready, short, desk.now(), tuple(complexes), users)
 
 
 def why(request, at, tz=""):
@@ -74,9 +82,24 @@ def _of_queued(request, at):
         return "the site's disk is short of space"
     if request.promoted:
         return "is about to start"
-    if queue.counts.get(lifecycle.RUNNING, 0) < queue.run_limit and at.run_limit and at.slots >= at.run_limit:
-        return f"global run limit {at.run_limit} reached"
+    if queue.counts.get(lifecycle.RUNNING, 0) < queue.run_limit:
+        limit = _other_limit(request, queue, at)
+        if limit:
+            return f"{limit} reached"
+    # Where fewer run, the others that hold slots are about to start.
     return f"run limit {queue.run_limit} of queue {queue.name} reached"
+
+
+def _other_limit(request, queue, at):
+    """Which limit that is not the queue's own run limit is reached; the widest first."""
+    if at.run_limit and at.slots >= at.run_limit:
+        return f"global run limit {at.run_limit}"
+    for one in at.complexes:
+        if queue.name in one.queues and one.used >= one.run_limit:
+            return f"run limit {one.run_limit} of complex {one.name}"
+    if queue.user_limit and at.users.get(queue.name, {}).get(request.uid, 0) >= queue.user_limit:
+        return f"user limit {queue.user_limit} of queue {queue.name}"
+    return ""
 
 
 def _time(when_s, now_s, tz):

@@ -44,6 +44,19 @@ def test_a_user_at_the_limit_lets_the_others_pass(limited):
     assert seqs(limited.claim()) == [7]
 
 
+def test_the_slots_of_each_user_are_told_by_queue(limited):
+    limited.queue("night")
+    fill(limited, ALICE, ALICE, ALICE, BOB)
+    (first, *_) = limited.claim()
+    slots = limited.store.user_slots(["batch", "night"])
+    assert limited.run(slots) == {"batch": {ALICE: 2, BOB: 1}, "night": {}}
+    limited.set("batch", "started", False)
+    assert limited.run(slots)["batch"] == {ALICE: 2, BOB: 1}
+    limited.finish(first)
+    assert limited.run(slots)["batch"] == {ALICE: 1, BOB: 1}
+    assert limited.run(limited.store.user_slots([])) == {}
+
+
 def test_the_order_among_users_is_that_of_the_queue(limited):
     limited.set("batch", "started", False)
     fill(limited, ALICE, BOB, ALICE)
