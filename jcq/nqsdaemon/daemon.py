@@ -166,6 +166,8 @@ class Daemon:
         if requests and client.task is None:
             self._begin(client, requests[0])
         elif closed:
+            if client.received and not client.waiting:
+                self.desk.log.warning("refused uid %d pid %d: its message breaks off", client.uid, client.pid)
             self._drop(client)
         elif client.received > _LARGE_BYTES and self._unread() > UNREAD_BYTES_MAX:
             self._give_up(client, "too much is being submitted at once; try again later")

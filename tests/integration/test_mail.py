@@ -38,7 +38,8 @@ def test_begin_and_end_by_smtp(node, sink):
         site.qwait(site.qsub("true\n"))
         request_id = site.qsub("exit 3\n", "-mb", "-me", "-mu", "ops@example.com", "-r", "caf\xe9")
         assert site.qwait(request_id) == 3
-        begun, ended = arrived(2, lambda: sink.mails, site)
+        # Each mail has a process of its own: they may arrive in any order.
+        begun, ended = sorted(arrived(2, lambda: sink.mails, site), key=lambda mail: "ended" in mail[2]["Subject"])
     for sender, recipient, message in (begun, ended):
         assert (sender, recipient) == ("nqs", "ops@example.com")
         assert request_id in message["Subject"]

@@ -1,7 +1,6 @@
 """`qmgr show configuration` of one cluster site makes another one like it."""
 
 import grp
-import os
 import pwd
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from support.harness import Node
 
 _NOBODY = pwd.getpwnam("nobody").pw_name
-_GROUP = grp.getgrgid(os.getgid()).gr_name
+_GROUP = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
 
 #: Every kind of object.
 LINES = (

@@ -10,24 +10,12 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import FORMS
 from support.gate import Gate
 from support.harness import Node
+from support.qmgr_samples import SAMPLES
 from support.users import ALICE, BOB
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.root
 
-#: A value of each kind that a command of qmgr may want, and that would change something.
-VALUES = {
-    "destinations": "batch",
-    "managers": "bob:m",
-    "on_off": "ON",
-    "priority": "7",
-    "program": "(/bin/true)",
-    "queue": "batch",
-    "restart": "PURGE",
-    "run_limit": "9",
-    "run_limit_or_none": "9",
-    "seconds": "5",
-}
 #: Orders for a request: words before its id, and whether -u may be said.
 ORDERS = (
     (("qdel",), True),
@@ -136,7 +124,7 @@ def line_of(form, site):
     words = [form.verb, form.equals.strip("[]")]
     for part in form.parts:
         if not part.optional:
-            words.append(site.waiting if part.kind == "requests" else VALUES[part.kind])
+            words.append(site.waiting if part.kind.startswith("request") else SAMPLES[part.kind][0])
     return " ".join(words)
 
 
@@ -200,13 +188,10 @@ def test_no_order_reaches_another_users_request(site, kind):
     refused_and_logged(site, attempts)
 
 
-def test_waiting_for_another_users_request_touches_nothing(site):
-    before = everything(site)
-    child = site.node.spawn("qwait", site.waiting, user=BOB)
+def test_waiting_for_another_users_request_is_refused(site):
+    attempts = [(("qwait", site.waiting), lambda: site.run("qwait", site.waiting, user=BOB).refused("not owner"))]
+    refused_and_logged(site, attempts)
     site.run("qwait", "-u", "alice", site.waiting, user=BOB).refused("qwait", exit_code=2)
-    child.kill()
-    child.wait()
-    assert everything(site) == before
 
 
 # --- forged messages -------------------------------------------------------------------------
@@ -264,9 +249,12 @@ def test_forged_messages_are_refused_with_one_line_and_logged(site):
 def test_truncated_messages_are_dropped_and_disturb_nobody(site):
     before = everything(site)
     whole = message(b"verb=qdel", b"arg=" + os.fsencode(site.waiting), b"cwd=/", b"umask=22")
+    log = Watched(site)
     for length in (0, 1, 2, 5, len(whole) // 2, len(whole) - 1):
         result = site.node.run([sys.executable, "-I", "-c", _SEND, "end"], stdin=whole[:length], user=BOB)
         assert (result.exit_code, result.out) == (0, ""), str(result)
+    # Whoever connects and says nothing asks for nothing.
+    wait_until(lambda: len(log.refusals()) == 5, 20, log.refusals)
     assert everything(site) == before
 
 
