@@ -496,6 +496,17 @@ class ShepherdGone(JcqError):
     """slot shepherd {pid} takes no messages: {reason}"""
 
 
+# --- old spools ------------------------------------------------------------------------------
+
+
+class Unreadable(JcqError):
+    """{path}: {reason}"""
+
+
+class WrongLayout(JcqError):
+    """{reason}"""
+
+
 def from_code(script, text):
     """Turn the error text of a script into its exception.
 

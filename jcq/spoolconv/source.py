@@ -1,0 +1,164 @@
+"""An old spool on the disk: it is read, and never written.
+
+Every file is opened relative to the spool's directory, without following a link on the way, without write access, and
+where the system allows it without touching its access time. What is no regular file, is too large or changes while it
+is read is an `Unreadable` with the reason, which a reader makes a `Skip` of.
+"""
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+from jcq.errors import Unreadable
+
+#: No file of a spool that is worth reading is greater than this; a sparse one of terabytes is not to be read.
+FILE_BYTES_MAX = 64 * 1024 * 1024
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+@dataclass(frozen=True)
+class OldFile:
+    """A file as it was read."""
+
+    data: bytes
+    status: os.stat_result
+
+
+class Source:
+    """The directory of an old spool.
+
+    Args:
+        path: the directory; a link to one is followed.
+    Raises:
+        Unreadable: it cannot be opened, or is none.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unreadable(path=path, reason=_why(error)) from None
+
+    def close(self):
+        """Close it; harmless when done twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def names(self, where="."):
+        """The names in a directory, sorted.
+
+        Args:
+            where: a path relative to the spool.
+        Raises:
+            Unreadable: it is not there, no directory, or closed to the caller.
+        """
+        try:
+            fd = self._open(where, os.O_DIRECTORY)
+            try:
+                return sorted(os.listdir(fd))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
+    def status(self, where):
+        """-> os.stat_result of what `where` itself names, also a link, or None where nothing is there.
+
+        Raises:
+            Unreadable: it cannot be looked at.
+        """
+        parent, _, name = where.rpartition("/")
+        try:
+            fd = self._open(parent, os.O_DIRECTORY)
+            try:
+                return os.stat(name, dir_fd=fd, follow_symlinks=False)
+            finally:
+                os.close(fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
+    def is_directory(self, where):
+        """Whether there is a directory of this name; a link to one is none. Raises Unreadable."""
+        found = self.status(where)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    def is_file(self, where):
+        """Whether there is a regular file of this name. Raises Unreadable."""
+        found = self.status(where)
+        return found is not None and stat.S_ISREG(found.st_mode)
+
+    def read(self, where, bytes_max=FILE_BYTES_MAX):
+        """-> `OldFile`.
+
+        Raises:
+            Unreadable: it is no regular file, too large, closed to the caller, or changed while it was read.
+        """
+        try:
+            fd = self._open(where)
+            try:
+                return _read(fd, where, bytes_max)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
+    def _open(self, where, flags=0):
+        """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
+        names = [name for name in where.split("/") if name not in ("", ".")]
+        if ".." in names or "\0" in where:
+            raise Unreadable(path=where, reason="it leads out of the spool")
+        fd = os.open(".", _READ | os.O_DIRECTORY, dir_fd=self._fd)
+        for name in names[:-1]:
+            fd = _step(name, fd, os.O_DIRECTORY)
+        return _step(names[-1], fd, flags) if names else fd
+
+
+def _step(name, parent, flags):
+    """Open below `parent`, which is closed in every case."""
+    try:
+        try:
+            return os.open(name, _READ | flags | os.O_NOATIME, dir_fd=parent)
+        except PermissionError:
+            # O_NOATIME is for the owner and root.
+            return os.open(name, _READ | flags, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _read(fd, where, bytes_max):
+    before = os.fstat(fd)
+    if not stat.S_ISREG(before.st_mode):
+        raise Unreadable(path=where, reason="it is no regular file")
+    if before.st_size > bytes_max:
+        raise Unreadable(path=where, reason=f"it has {before.st_size} bytes, more than {bytes_max}")
+    data = _whole(fd, bytes_max + 1)
+    after = os.fstat(fd)
+    if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Unreadable(path=where, reason="it changed while it was read")
+    return OldFile(data, before)
+
+
+def _whole(fd, bytes_max):
+    parts, size = [], 0
+    while size < bytes_max:
+        part = os.read(fd, min(1 << 20, bytes_max - size))
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+def _why(error):
+    return "it is a symbolic link" if error.errno == errno.ELOOP else os.strerror(error.errno)
