@@ -4,7 +4,7 @@ import hashlib
 import os
 import signal
 
-from jcq.model import lifecycle
+from jcq.model import lifecycle, limits
 from jcq.model.request import PRIORITY_DEFAULT
 
 _DIRECTORY = os.path.join(os.path.dirname(__file__), "lua")
@@ -31,6 +31,7 @@ def transition_table():
         [
             f"local SIGSTOP, SIGCONT = '{int(signal.SIGSTOP)}', '{int(signal.SIGCONT)}'",
             f"local SIGKILL, SIGTERM = '{int(signal.SIGKILL)}', '{int(signal.SIGTERM)}'",
+            f"local LIMITS = ' {' '.join(f'{limit.name}:{limit.option}' for limit in limits.LIMITS)} '",
             f"local NOWHERE = '{lifecycle.NOWHERE}'",
             f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
             f"local RETRY_WAIT_S, RETRY_TIME_S = {RETRY_WAIT_S}, {RETRY_TIME_S}",
