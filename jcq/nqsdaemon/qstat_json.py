@@ -4,8 +4,9 @@
 
 QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (the two words of the
 text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
-PIPE), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
-request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
+PIPE), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background`
+(whether processes that outlive a request's script live on), `counts` (state -> number of requests, of all users).
+Queues are in order of dispatch.
 
 REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle),
 `suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
@@ -16,8 +17,9 @@ a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, 
 `cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is
 not running, in one phrase; null where it runs or has ended).
 
-`limits` has a key for each resource limit that was given: {NAME: {"value": number, or null for unlimited, "warning":
-number, or null for none}}; sizes are bytes, times seconds. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
+`limits` has a key for each resource limit that there is: {NAME: {"value": number, or null for unlimited, "warning":
+number, or null for none}}; sizes are bytes, times seconds. Those of a request have `from_queue` too: false where it
+was asked for, true where the queue gave it. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
 qsub's -lt, `cpu_request` -lT, ...).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
@@ -47,6 +49,7 @@ def queue_object(queue):
         "state": list(state_words(queue)),
         "pipeonly": queue.pipeonly,
         "run_limit": queue.run_limit if queue.type == BATCH else None,
+        "limits": _limits(limits.from_text(queue.limits)),
         "destinations": list(queue.destinations) if queue.type == PIPE else [],
         "restart": queue.restart,
         "background": queue.background,
@@ -90,13 +93,20 @@ def request_object(position, request, why=""):
         "signal": request.signal if request.outcome == lifecycle.SIGNALLED else None,
         "cpu_s": request.cpu_s if ran else None,
         "maxrss_kb": request.maxrss_kb if ran else None,
-        "limits": {
-            name: {"value": value, "warning": warning}
-            for name, (value, warning) in limits.from_text(request.limits).items()
-        },
+        "limits": _request_limits(request),
         "reason": _clean(request.reason),
         "why": why or None,
     }
+
+
+def _request_limits(request):
+    own = limits.from_text(request.limits)
+    found = _limits(limits.effective(request.limits, request.queue_limits))
+    return {name: {**numbers, "from_queue": name not in own} for name, numbers in found.items()}
+
+
+def _limits(found):
+    return {name: {"value": value, "warning": warning} for name, (value, warning) in found.items()}
 
 
 def document(site_name, queues, requests):

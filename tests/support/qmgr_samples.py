@@ -1,5 +1,6 @@
 """A value of each kind that the commands of qmgr take."""
 
+from jcq.model import limits
 from jcq.model.request import RequestId
 
 #: Kind -> (as typed, as understood).
@@ -31,4 +32,5 @@ SAMPLES = {
     "seconds": ("60", 60),
     "to_queue": ("day", "day"),
     "topic": ("set run", ("set", "run")),
+    **{limit.name: LIMIT_SAMPLES[limit.kind] for limit in limits.LIMITS},
 }
