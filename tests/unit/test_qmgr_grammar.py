@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jcq.errors import NotSupported, UsageError
-from jcq.model import limits, qmgr_grammar
+from jcq.model import qmgr_grammar
 from jcq.model.qmgr_commands import COMMANDS, MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import (
     FORMS,
