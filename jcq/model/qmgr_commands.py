@@ -220,7 +220,7 @@ COMMANDS = (
         "So many requests of one user run at once in the queue; 0: no limit.",
     ),
     ("SEt WOrking_set_limit = <workset_process> <queue>", MANAGER, "The greatest working set of each process."),
-    ("SHOw All", USER, "Show parameters, managers and all queues at length."),
+    ("SHOw All", USER, "Show parameters, managers, all queues at length, and complexes."),
     ("SHOw Complex", USER, "Show the complexes with their run limits and queues."),
     (
         "SHOw CONfiguration",

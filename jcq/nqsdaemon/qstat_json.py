@@ -1,12 +1,15 @@
 """qstat --json: one object, version 1, filtered exactly as the text is.
 
-    {"version": 1, "site": NAME, "queues": [QUEUE, ...], "requests": [REQUEST, ...]}
+    {"version": 1, "site": NAME, "queues": [QUEUE, ...], "complexes": [COMPLEX, ...], "requests": [REQUEST, ...]}
 
 QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (the two words of the
 text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
-PIPE), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background`
-(whether processes that outlive a request's script live on), `counts` (state -> number of requests, of all users).
-Queues are in order of dispatch.
+PIPE), `user_limit` (so many of one user run at once; null: no limit), `access` ({"unrestricted": whether everybody may
+submit, "users": [NAME, ...], "groups": [NAME, ...]}, names or ids as they were given to qmgr), `complexes` (names of
+those it is in), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
+request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
+
+COMPLEX, one for each that the site has, by name: `name`, `run_limit`, `queues` (names).
 
 REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle),
 `suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
@@ -32,14 +35,14 @@ import json
 
 from jcq.model import lifecycle, limits
 from jcq.model.queue import BATCH, PIPE
-from jcq.nqsdaemon.queue_block import state_words
+from jcq.nqsdaemon.queue_block import access_name, state_words
 from jcq.nqsdaemon.request_lines import output_path
 
 VERSION = 1
 
 
-def queue_object(queue):
-    """The dict of a `Queue`."""
+def queue_object(queue, complexes=()):
+    """The dict of a `Queue`; `complexes`: all `Complex`es of the site."""
     return {
         "name": queue.name,
         "type": queue.type,
@@ -49,6 +52,13 @@ def queue_object(queue):
         "state": list(state_words(queue)),
         "pipeonly": queue.pipeonly,
         "run_limit": queue.run_limit if queue.type == BATCH else None,
+        "user_limit": queue.user_limit or None,
+        "access": {
+            "unrestricted": not queue.restricted,
+            "users": [_clean(access_name(entry)) for entry in queue.users],
+            "groups": [_clean(access_name(entry)) for entry in queue.groups],
+        },
+        "complexes": [one.name for one in complexes if queue.name in one.queues],
         "limits": _limits(limits.from_text(queue.limits)),
         "destinations": list(queue.destinations) if queue.type == PIPE else [],
         "restart": queue.restart,
@@ -109,15 +119,28 @@ def _limits(found):
     return {name: {"value": value, "warning": warning} for name, (value, warning) in found.items()}
 
 
-def document(site_name, queues, requests):
+def complex_object(one):
+    """The dict of a `Complex`."""
+    return {"name": one.name, "run_limit": one.run_limit, "queues": list(one.queues)}
+
+
+def document(site_name, queues, complexes, requests):
     """The whole text, ending with a newline.
 
     Args:
         site_name: the site's name.
         queues: [Queue].
+        complexes: [Complex], all of the site.
         requests: JSON texts, one per request, made as they were read: there may be 100,000.
     """
-    head = json.dumps({"version": VERSION, "site": site_name, "queues": [queue_object(queue) for queue in queues]})
+    head = json.dumps(
+        {
+            "version": VERSION,
+            "site": site_name,
+            "queues": [queue_object(queue, complexes) for queue in queues],
+            "complexes": [complex_object(one) for one in complexes],
+        }
+    )
     return f'{head[:-1]}, "requests": [{", ".join(requests)}]}}\n'
 
 

@@ -8,6 +8,7 @@ import os
 from datetime import datetime
 
 from jcq.nqsdaemon.limit_lines import limit_lines
+from jcq.nqsdaemon.qmgr.complexes import show_complexes
 from jcq.nqsdaemon.queue_block import extended_block, queue_block
 from jcq.nqsdaemon.request_lines import owner, readers_zone, shown
 
@@ -98,12 +99,13 @@ def _strategy(value):
 
 
 def show_all(values, call, desk):
-    """Parameters, managers and all queues at length."""
+    """Parameters, managers, all queues at length, and complexes."""
     parts = []
     for title, part in (
         ("Parameters", show_parameters),
         ("Managers", show_managers),
         ("Queues", show_long_queue),
+        ("Complexes", show_complexes),
     ):
         parts.append(f"{title}:\n" + (yield from part({}, call, desk)))
     return "\n".join(parts)
