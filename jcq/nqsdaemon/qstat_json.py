@@ -6,8 +6,9 @@ QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (
 text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
 PIPE), `user_limit` (so many of one user run at once; null: no limit), `access` ({"unrestricted": whether everybody may
 submit, "users": [NAME, ...], "groups": [NAME, ...]}, names or ids as they were given to qmgr), `complexes` (names of
-those it is in), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
-request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
+those it is in), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background`
+(whether processes that outlive a request's script live on), `counts` (state -> number of requests, of all users).
+Queues are in order of dispatch.
 
 COMPLEX, one for each that the site has, by name: `name`, `run_limit`, `queues` (names).
 

@@ -14,6 +14,7 @@ An account or group in an access list that has gone, or has another id now, is w
 A manager whose account has gone has a line, which qmgr refuses as long as there is no such account.
 """
 
+from jcq.model.limits import qmgr_lines
 from jcq.model.queue import BATCH
 from jcq.nqsdaemon.qmgr.access import entry_of
 from jcq.nqsdaemon.qmgr.show import always_managers
@@ -73,7 +74,7 @@ def _queue(queue):
     return [
         f"create batch_queue {head} run_limit = {queue.run_limit} user_limit = {queue.user_limit}",
         f"set nqsbg = {'ON' if queue.background else 'OFF'} {queue.name}",
-        # A queue's resource limits belong here: `set per_process ...`, `set per_request ...`, one line each.
+        *qmgr_lines(queue.limits, queue.name),
         f"set restart = {queue.restart} {queue.name}",
     ]
 

@@ -54,7 +54,8 @@ def handle(call, desk):
         lines = yield from _by_id(rids, form, desk, err)
         parts += [HEADER, *lines] if lines and not {"json", "long"} & values.keys() else lines
     if "json" in values:
-        return _reply(document(desk.identity.name, queues, at.complexes, parts), err)
+        complexes = at.complexes if at else ()
+        return _reply(document(desk.identity.name, queues, complexes, parts), err)
     return _reply("".join(parts), err)
 
 
@@ -115,7 +116,7 @@ def _kind_wanted(queue, values):
 
 
 def _form(values, call, at):
-    """How to show a request at a position; None for one that is not to be shown. `at`: a `Situation`, if it is needed."""
+    """How to show a request at a position; None for one that is not to be shown. `at`: a `Situation`, where needed."""
 
     def form(position, request):
         if "originated" in values and request.host != call.host:
