@@ -16,6 +16,8 @@ _MARK = "--@TRANSITIONS@"
 RETRY_WAIT_S = 300
 #: How long it goes on trying before it rejects the request, unless the site says otherwise (nqs-facts.md section 4).
 RETRY_TIME_S = 72 * 3600
+#: NQS's other bound of the same, "(Pipe queue request) Lifetime": the shorter one counts (nqs-facts.md section 4).
+LIFETIME_S = 168 * 3600
 
 
 def transition_table():
@@ -36,7 +38,7 @@ def transition_table():
             f"local LIMITS = ' {' '.join(f'{limit.name}:{limit.option}' for limit in limits.LIMITS)} '",
             f"local NOWHERE = '{lifecycle.NOWHERE}'",
             f"local PRIORITY_DEFAULT = {PRIORITY_DEFAULT}",
-            f"local RETRY_WAIT_S, RETRY_TIME_S = {RETRY_WAIT_S}, {RETRY_TIME_S}",
+            f"local RETRY_WAIT_S, RETRY_TIME_S, LIFETIME_S = {RETRY_WAIT_S}, {RETRY_TIME_S}, {LIFETIME_S}",
             f"local STATES = '{' '.join(lifecycle.STATES)}'",
             f"local TRANSITIONS = ' {' '.join(cells)} '",
         ]

@@ -48,8 +48,8 @@ class SiteRecord:
     #: FREE, LOGIN, or the path of the shell that runs every script (FIXED).
     shell_strategy: str = "FREE"
     retention_s: int = 0
-    #: NQS's lifetime of requests in pipe queues; shown, and without effect.
-    lifetime_s: int = 0
+    #: Pipe queues give a request up when its retries have lasted as long as the shorter of retry time and lifetime.
+    lifetime_s: int = scripts.LIFETIME_S
 
 
 def _text(answer):

@@ -135,7 +135,7 @@ COMMANDS = (
     (
         "SEt LIfetime [=] <hours>",
         MANAGER,
-        "Kept and shown for NQS's sake, without effect: destination_retry time bounds what a pipe queue keeps.",
+        "So long a pipe queue tries to hand a request on; the shorter of this and destination_retry time counts.",
     ),
     ("SEt LOg_file [=] <text>", MANAGER, "Accepted for NQS's sake, without effect: the log is a file of the site."),
     ("SEt MAIl [=] <address>", MANAGER, "Who sends the site's mail, as its readers see it: an account or an address."),

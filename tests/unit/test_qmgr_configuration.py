@@ -116,6 +116,7 @@ def test_a_new_site_s_configuration_is_written_so(manager):
         "set default destination_retry time = 72\n"
         "set default destination_retry wait = 5\n"
         "set global_run_limit = 0\n"
+        "set lifetime = 168\n"
         "set mail = nqs\n"
         "set shell_strategy free\n"
         "\n"

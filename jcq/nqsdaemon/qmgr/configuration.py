@@ -56,10 +56,9 @@ def _parameters(site):
         f"set default destination_retry time = {site.retry_time_s // 3600}",
         f"set default destination_retry wait = {site.retry_wait_s // 60}",
         f"set global_run_limit = {site.run_limit}",
+        f"set lifetime = {site.lifetime_s // 3600}",
         f"set mail = {quoted(site.mail_account or 'nqs')}",
     ]
-    if site.lifetime_s:
-        lines.append(f"set lifetime = {site.lifetime_s // 3600}")
     if site.retention_s:
         lines.append(f"set retention = {site.retention_s // 3600}")
     strategy = site.shell_strategy

@@ -85,7 +85,7 @@ def show_parameters(values, call, desk):
         ("Default destination_retry time", f"{site.retry_time_s / 3600:g} hours"),
         ("Default destination_retry wait", f"{site.retry_wait_s / 60:g} minutes"),
         ("Global run_limit", site.run_limit or _NONE),
-        ("Lifetime", f"{site.lifetime_s / 3600:g} hours, not used" if site.lifetime_s else _NONE),
+        ("Lifetime", f"{site.lifetime_s / 3600:g} hours"),
         ("Mail account", site.mail_account or "nqs"),
         ("Next available sequence number", desk.seq + 1),
         ("Retention of ended requests", f"{(site.retention_s or desk.conf.retention_s) / 3600:g} hours"),

@@ -96,7 +96,7 @@ local function take_limits(rid, queue)
 end
 
 -- A started pipe queue hands a QUEUED request on: to the first destination that accepts it; to a later try where
--- one is only disabled, until it has waited so for the site's retry time; else it is rejected. Only these waits count:
+-- one is only disabled, until it has waited so for the site's retry time or lifetime; else it is rejected. Only these waits count:
 -- a time for which the queue, or the site, was stopped does not. Destinations may be pipe queues themselves, eight deep.
 local function route(rid, queue)
   for depth = 1, 9 do
@@ -128,10 +128,10 @@ local function route(rid, queue)
       redis.call('HDEL', k_request(rid), 'retried_s')
       queue = taken
     elseif later then
-      local times = redis.call('HMGET', 'jcq:site', 'retry_wait_s', 'retry_time_s')
+      local times = redis.call('HMGET', 'jcq:site', 'retry_wait_s', 'retry_time_s', 'lifetime_s')
       local wait_s = tonumber(times[1] or RETRY_WAIT_S)
       local retried_s = tonumber(redis.call('HGET', k_request(rid), 'retried_s') or '0') or 0
-      if retried_s >= tonumber(times[2] or RETRY_TIME_S) then
+      if retried_s >= math.min(tonumber(times[2] or RETRY_TIME_S), tonumber(times[3] or LIFETIME_S)) then
         make_done(rid, 'ROUTING', queue, 'rejected',
           string.format('destination %s was disabled for %.0f minutes of retries', later, retried_s / 60))
         return
