@@ -29,10 +29,6 @@ class ConfigError(JcqError):
     """{file}:{line}: {reason}"""
 
 
-class NotSupported(UsageError):
-    """{what} is not supported by this version of jcq; nothing was changed"""
-
-
 # --- sites -----------------------------------------------------------------------------------
 
 
@@ -326,6 +322,10 @@ class DestinationExists(JcqError):
     code = "DESTEXISTS"
 
 
+class SameQueue(JcqError):
+    """queue {name} cannot be moved to itself; nothing was changed"""
+
+
 class SelfDestination(JcqError):
     """queue {detail} cannot be a destination of itself"""
 
@@ -474,6 +474,12 @@ class BadValue(JcqError):
     """{detail}"""
 
     code = "BADVALUE"
+
+
+class InQueueAlready(BadValue):
+    """{detail}"""
+
+    code = "INQUEUE"
 
 
 class SchemaNewer(JcqError):

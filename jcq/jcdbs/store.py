@@ -333,7 +333,7 @@ class Store(Sender):
     def move(self, rid, uid, queue, now_s):
         """Move what does not run to another queue.
 
-        Raises as `hold` and `submit`; BadValue where it is in that queue already.
+        Raises as `hold` and `submit`; InQueueAlready.
         """
         return self._change("move", now_s, (rid, uid, queue), repeatable=False)
 

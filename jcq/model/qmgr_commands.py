@@ -7,8 +7,8 @@ The capitals of a keyword are its documented shortest form (nqs-facts.md section
     WORD = <kind>   a keyword or an option with a value; `[=]` where `=` may be left out
     [...]           may be left out
 
-A row without help is a command that NQS has and this version of jcq has not. It stands here so that
-an abbreviation means the same in every version, and so that the answer to it can say so.
+What NQS has and jcq has not stands here too, so that an abbreviation means what it means there; its help says that
+it is refused, or accepted without effect (`jcq.nqsdaemon.qmgr.nqs_only`).
 
 Choices of our own, where the sources are silent:
   * `set global_run_limit`: the name; 0 means none.

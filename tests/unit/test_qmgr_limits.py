@@ -152,7 +152,9 @@ def test_qsub_qmove_and_qalter_name_the_limit_and_both_values(manager):
     assert manager.request(7).limits == "cpu_request=300"
     manager.refused("move request = 9 night", "does not exist")
     manager.submit(9, limits="cpu_request=3600", due_s=NOW_S + 60)
-    manager.refused("move request = 9 night", "NQS manager[TCML_REFUSED   ]: queue night allows CPU time")
+    manager.refused(
+        "move request = 9 night", "NQS manager[TCML_REFUSED   ]: request 9.testsite: queue night allows CPU time"
+    )
 
 
 def test_a_whole_queue_moves_as_far_as_the_limits_allow(manager):

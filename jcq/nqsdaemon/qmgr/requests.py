@@ -17,6 +17,7 @@ from jcq.errors import (
     QueueDisabled,
     QueuePipeOnly,
     QueueRestricted,
+    SameQueue,
     UsageError,
     WrongState,
 )
@@ -31,7 +32,7 @@ _WAITS = (lifecycle.QUEUED, lifecycle.WAITING, lifecycle.HELD, lifecycle.ARRIVIN
 
 
 class Refusals(Exception):
-    """Some of several requests could not be acted on; `errors` has why, one each."""
+    """Some of several requests could not be acted on; `errors` has (id as people see it, JcqError), one each."""
 
     def __init__(self, errors):
         super().__init__(len(errors))
@@ -54,7 +55,7 @@ def _each(key, decide):
             _known,
             lambda request, shown, _uid: Order(decide(request, shown, values, call, desk), ""),
         )
-        errors = [said[shown] for _, shown in named if isinstance(said[shown], JcqError)]
+        errors = [(shown, said[shown]) for _, shown in named if isinstance(said[shown], JcqError)]
         if errors:
             raise Refusals(errors)
         return []
@@ -148,12 +149,12 @@ def move_queue(values, call, desk):
 
     Those of owners without access stay, and those whose resource limits are greater than the queue's.
 
-    Raises NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue for a queue onto itself.
+    Raises NoSuchQueue, QueueDisabled, QueuePipeOnly, SameQueue.
     """
     source, target = values["queue"], values["to_queue"]
     there = yield desk.store.queue(target)
     if source == target:
-        raise BadValue(detail=f"queue {source} cannot be moved to itself")
+        raise SameQueue(name=source)
     if not there.enabled:
         raise QueueDisabled(detail=target)
     if there.pipeonly:

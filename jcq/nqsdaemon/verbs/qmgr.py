@@ -58,7 +58,7 @@ def handle(call, desk):
     except UsageError as error:
         return Reply(error.exit_code, err=f"qmgr: {error}\n")
     except requests.Refusals as refusals:
-        return Reply(1, err="".join(refusal(error) for error in refusals.errors))
+        return Reply(1, err="".join(refusal(error, shown) for shown, error in refusals.errors))
     except StaleEpoch:
         raise
     except JcqError as error:
