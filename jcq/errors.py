@@ -203,6 +203,10 @@ class SiteNotFound(SiteRefused):
     """no site named {site} is known on this node; see cjcls -a"""
 
 
+class FileInTheWay(JcqError):
+    """{path} is there and differs from what would be written; remove it, or name another directory with --output"""
+
+
 class PortTaken(JcqError):
     """port {port} of {address} is taken by {holder}; end that, or set another port= or ipaddress= in daemon.conf"""
 

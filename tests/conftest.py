@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 import jcq
-from support import skips
+from support import cluster_cases, skips
 from support.battery import Battery
 from support.harness import BIN, Node
 from support.namespace import Namespace
@@ -51,11 +51,29 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason=skips.NEEDS_ROOT))
+        for marker in item.iter_markers("case"):
+            item.user_properties += [("case", number) for number in marker.args]
         if "battery" in item.path.name and item.config.getoption("--battery") == "full":
             item.add_marker(pytest.mark.timeout(_FULL_LIMIT_S))
 
 
+def _outcomes_of_cases(terminalreporter):
+    """{case: outcomes} of the numbered cases of cluster software that this run has tried."""
+    outcomes = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, number in getattr(report, "user_properties", ()):
+                if name == "case":
+                    outcomes.setdefault(number, []).append(outcome)
+    return outcomes
+
+
 def pytest_terminal_summary(terminalreporter, config):
+    outcomes = _outcomes_of_cases(terminalreporter)
+    if outcomes:
+        terminalreporter.section("cluster software, case by case")
+        for line in cluster_cases.table(outcomes):
+            terminalreporter.write_line(line)
     battery = config.stash[_BATTERY]
     if not battery.rows:
         return

@@ -86,7 +86,8 @@ class Supervisor:
         while self.state != states.ENDED and (happened := self._watch.next_event()):
             event, detail = happened
             action, target = states.TABLE[self.state][event]
-            if action != states.NOTHING or target != self.state:
+            # Cluster software asks for the state every few seconds.
+            if event != states.ASK_STATE and (action != states.NOTHING or target != self.state):
                 self._log.info("site %s: %s, was %s: %s", self.site.name, event, self.state, action)
             self.state = target
             if action != states.NOTHING:
@@ -243,6 +244,10 @@ class Supervisor:
     def do_agree(self, asker):
         """It is so already, or goes on anyway."""
         _answer(asker, 0, f"the site is {self.state}")
+
+    def do_tell(self, asker):
+        """The state itself is the answer."""
+        _answer(asker, 0, self.state)
 
     def do_refuse(self, asker):
         """Not now."""

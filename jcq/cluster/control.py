@@ -1,8 +1,8 @@
 """The control socket of cjcpw: one word in, one line `<code> <text>` out.
 
-Words are `stop`, `pause` and `resume`. `stop` is answered at once, and the asker waits for cjcpw's
-end; the others are answered when it is done. Who asks is known by SO_PEERCRED: root and the uid
-that made the site may. Manual 2.5.5 (nqsstart, nqsstop).
+Words are `stop`, `pause`, `resume` and `state`. `stop` is answered at once, and the asker waits for cjcpw's
+end; `state` is answered at once with cjcpw's state; the others are answered when it is done. Who asks is known
+by SO_PEERCRED: root and the uid that made the site may. Manual 2.5.5 (nqsstart, nqsstop).
 """
 
 import os
@@ -15,6 +15,7 @@ from jcq.site import socket_path
 STOP = "stop"
 PAUSE = "pause"
 RESUME = "resume"
+STATE = "state"
 #: Longest word and its newline; whoever sends more is cut off.
 LINE_BYTES_MAX = 32
 _ASKERS_MAX = 32
@@ -140,10 +141,10 @@ class Askers:
             return
         self._drop(connection)
         word = asker.heard.partition(b"\n")[0].decode("ascii", "replace")
-        if word in (STOP, PAUSE, RESUME):
+        if word in (STOP, PAUSE, RESUME, STATE):
             self._asked(word, asker)
         else:
-            asker.answer(2, "cjcpw knows stop, pause and resume")
+            asker.answer(2, "cjcpw knows stop, pause, resume and state")
 
     def _drop(self, connection):
         self._selector.unregister(connection)
@@ -162,7 +163,7 @@ class Client:
         """Send one word and wait for the answer.
 
         Args:
-            word: `STOP`, `PAUSE` or `RESUME`.
+            word: `STOP`, `PAUSE`, `RESUME` or `STATE`.
             limit_s: seconds to wait.
         Returns:
             (code, text), or None where cjcpw ended or was silent.

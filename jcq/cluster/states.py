@@ -54,9 +54,11 @@ ASK_STOP = "stop"
 ASK_PAUSE = "pause"
 #: nqsstart.
 ASK_RESUME = "resume"
+#: `cjcls --state`.
+ASK_STATE = "state"
 
 #: What people and signals ask for, against what happens.
-ASKED = (ASK_STOP, ASK_PAUSE, ASK_RESUME)
+ASKED = (ASK_STOP, ASK_PAUSE, ASK_RESUME, ASK_STATE)
 EVENTS = (READY, ALL_READY, GONE, ALL_GONE, DATABASE_FULL, REVIVE, START_LATE, STOP_LATE, LOST, HUNG, *ASKED)
 
 # --- the table -------------------------------------------------------------------------------
@@ -83,6 +85,7 @@ TABLE = {
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("wait_along", STARTING),
+        ASK_STATE: ("tell", STARTING),
     },
     UP: {
         READY: _stay(UP),
@@ -98,6 +101,7 @@ TABLE = {
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("agree", UP),
+        ASK_STATE: ("tell", UP),
     },
     REVIVING: {
         READY: ("revived", UP),
@@ -113,6 +117,7 @@ TABLE = {
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("agree", REVIVING),
+        ASK_STATE: ("tell", REVIVING),
     },
     PAUSING: {
         READY: _stay(PAUSING),
@@ -128,6 +133,7 @@ TABLE = {
         ASK_STOP: ("agree", STOPPING),
         ASK_PAUSE: ("wait_along", PAUSING),
         ASK_RESUME: ("refuse", PAUSING),
+        ASK_STATE: ("tell", PAUSING),
     },
     PAUSED: {
         READY: _stay(PAUSED),
@@ -143,6 +149,7 @@ TABLE = {
         ASK_STOP: ("end_resting", ENDED),
         ASK_PAUSE: ("agree", PAUSED),
         ASK_RESUME: ("begin_resume", RESUMING),
+        ASK_STATE: ("tell", PAUSED),
     },
     RESUMING: {
         READY: ("start_next", RESUMING),
@@ -158,6 +165,7 @@ TABLE = {
         ASK_STOP: ("begin_stop", STOPPING),
         ASK_PAUSE: ("begin_pause", PAUSING),
         ASK_RESUME: ("wait_along", RESUMING),
+        ASK_STATE: ("tell", RESUMING),
     },
     STOPPING: {
         READY: _stay(STOPPING),
@@ -173,6 +181,7 @@ TABLE = {
         ASK_STOP: ("agree", STOPPING),
         ASK_PAUSE: ("refuse", STOPPING),
         ASK_RESUME: ("refuse", STOPPING),
+        ASK_STATE: ("tell", STOPPING),
     },
     ENDED: {event: _stay(ENDED) for event in EVENTS},
 }

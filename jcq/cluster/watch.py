@@ -183,7 +183,8 @@ class Watch:
                 self.fire(states.ASK_STOP)
 
     def _asked(self, word, asker):
-        self._log.info("site %s: %s asks: %s", self.site.name, asker, word)
+        if word != control.STATE:
+            self._log.info("site %s: %s asks: %s", self.site.name, asker, word)
         self.fire(word, asker)
 
     def _look_at_heart(self):

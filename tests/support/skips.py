@@ -11,9 +11,13 @@ NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
 NEEDS_LOOP = "needs loop devices and ext4"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
+NEEDS_SHELLCHECK = "needs shellcheck on this machine"
+NEEDS_OCF_TESTER = "needs ocf-tester of resource-agents, and xmllint"
+NEEDS_SYSTEMD = "needs systemd-analyze on this machine"
 
-_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_LOOP, NEEDS_CGROUP)
-_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH)
+_OF_PACKAGES = (NEEDS_REDIS, NEEDS_SBATCH, NEEDS_SHELLCHECK, NEEDS_OCF_TESTER, NEEDS_SYSTEMD)
+_ROOT = (NEEDS_ORDINARY_USER, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
+_ORDINARY = (NEEDS_ROOT, *_OF_PACKAGES)
 
 
 def allowed(reason):

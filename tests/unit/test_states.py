@@ -112,6 +112,16 @@ EXPECTED = {
         "refuse > stopping",
         STAY,
     ),
+    "state": (
+        "tell > starting",
+        "tell > up",
+        "tell > reviving",
+        "tell > pausing",
+        "tell > paused",
+        "tell > resuming",
+        "tell > stopping",
+        STAY,
+    ),
 }
 
 CELLS = [
