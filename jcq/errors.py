@@ -199,6 +199,10 @@ class MachineIdDiffers(SiteRefused):
     """the local site exists and has machine id {found}, not {machine_id}; a site keeps its machine id for good"""
 
 
+class NotOurs(JcqError):
+    """{path} is not of jcq's making, so nothing was changed; move it away, or lay the commands below --prefix DIR"""
+
+
 class SiteNotFound(SiteRefused):
     """no site named {site} is known on this node; see cjcls -a"""
 
