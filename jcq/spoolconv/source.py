@@ -6,6 +6,7 @@ is read is an `Unreadable` with the reason, which a reader makes a `Skip` of.
 """
 
 import errno
+import heapq
 import os
 import stat
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from jcq.errors import Unreadable
 
 #: No file of a spool that is worth reading is greater than this; a sparse one of terabytes is not to be read.
 FILE_BYTES_MAX = 64 * 1024 * 1024
+#: So many names of a great directory are in memory at once.
+NAMES_AT_ONCE = 10_000
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -69,6 +72,33 @@ class Source:
                 os.close(fd)
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
+
+    def scan(self, where="."):
+        """Yield the names in a directory in no order, however many there are. Raises Unreadable as `names` does."""
+        try:
+            fd = self._open(where, os.O_DIRECTORY)
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        yield entry.name
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
+    def names_in_order(self, where=".", at_once=NAMES_AT_ONCE):
+        """Yield the names in a directory sorted, without ever holding all of a great one: it is gone through again.
+
+        Raises:
+            Unreadable: as `names`.
+        """
+        last = ""
+        while True:
+            names = heapq.nsmallest(at_once, (name for name in self.scan(where) if name > last))
+            yield from names
+            if len(names) < at_once:
+                return
+            last = names[-1]
 
     def status(self, where):
         """-> os.stat_result of what `where` itself names, also a link, or None where nothing is there.
