@@ -39,6 +39,8 @@ class Source:
 
     def __init__(self, path):
         self.path = path
+        #: The directory that was used last, and its descriptor: the next file is mostly there, too.
+        self._parent = (), -1
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -46,9 +48,10 @@ class Source:
 
     def close(self):
         """Close it; harmless when done twice."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._fd, self._parent[1]):
+            if fd >= 0:
+                os.close(fd)
+        self._fd, self._parent = -1, ((), -1)
 
     def __enter__(self):
         return self
@@ -106,13 +109,11 @@ class Source:
         Raises:
             Unreadable: it cannot be looked at.
         """
-        parent, _, name = where.rpartition("/")
         try:
-            fd = self._open(parent, os.O_DIRECTORY)
-            try:
-                return os.stat(name, dir_fd=fd, follow_symlinks=False)
-            finally:
-                os.close(fd)
+            names = _parts(where)
+            if not names:
+                return os.stat(self._fd)
+            return os.stat(names[-1], dir_fd=self._directory(names[:-1]), follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -145,25 +146,41 @@ class Source:
 
     def _open(self, where, flags=0):
         """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
-        names = [name for name in where.split("/") if name not in ("", ".")]
-        if ".." in names or "\0" in where:
-            raise Unreadable(path=where, reason="it leads out of the spool")
-        fd = os.open(".", _READ | os.O_DIRECTORY, dir_fd=self._fd)
-        for name in names[:-1]:
-            fd = _step(name, fd, os.O_DIRECTORY)
-        return _step(names[-1], fd, flags) if names else fd
+        names = _parts(where)
+        return _step(names[-1], self._directory(names[:-1]), flags) if names else _step(".", self._fd, flags)
+
+    def _directory(self, names):
+        """A descriptor of a directory, which is the source's own and stays so. Raises OSError."""
+        if not names:
+            return self._fd
+        if self._parent[0] != names:
+            fd = self._fd
+            for name in names:
+                last = fd
+                try:
+                    fd = _step(name, last, os.O_DIRECTORY)
+                finally:
+                    if last != self._fd:
+                        os.close(last)
+            if self._parent[1] >= 0:
+                os.close(self._parent[1])
+            self._parent = names, fd
+        return self._parent[1]
+
+
+def _parts(where):
+    names = tuple(name for name in where.split("/") if name not in ("", "."))
+    if ".." in names or "\0" in where:
+        raise Unreadable(path=where, reason="it leads out of the spool")
+    return names
 
 
 def _step(name, parent, flags):
-    """Open below `parent`, which is closed in every case."""
     try:
-        try:
-            return os.open(name, _READ | flags | os.O_NOATIME, dir_fd=parent)
-        except PermissionError:
-            # O_NOATIME is for the owner and root.
-            return os.open(name, _READ | flags, dir_fd=parent)
-    finally:
-        os.close(parent)
+        return os.open(name, _READ | flags | os.O_NOATIME, dir_fd=parent)
+    except PermissionError:
+        # O_NOATIME is for the owner and root.
+        return os.open(name, _READ | flags, dir_fd=parent)
 
 
 def _read(fd, where, bytes_max):

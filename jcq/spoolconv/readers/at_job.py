@@ -12,9 +12,10 @@ _HEADER = re.compile(
     rb"# mail +([^\n]{0,1000}?) +(-?\d{1,9})\numask +([0-7]{1,9})\n"
 )
 _NAME = re.compile(rb"([A-Za-z0-9_]{1,100000})=")
-_DIRECTORY = re.compile(rb"cd ")
 #: Letters of at's locale may stand as they are, too; a quotation holds a newline, and nothing that a shell reads.
-_PIECES = re.compile(rb'(?:[A-Za-z0-9%/{\[\]=}@+#,.:_\x80-\xff-]|\\[^\0\n]|"[^"\\$`\0]*+")*+', re.DOTALL)
+_QUOTED = rb'(?:[A-Za-z0-9%/{\[\]=}@+#,.:_\x80-\xff-]++|\\[^\0\n]|"[^"\\$`\0]*+")*+'
+_VARIABLE = re.compile(rb"([A-Za-z0-9_]{1,100000})=(" + _QUOTED + rb"); export \1\n")
+_DIRECTORY = re.compile(rb"cd (" + _QUOTED + rb")")
 _PIECE = re.compile(rb'\\(.)|"([^"]*)"', re.DOTALL)
 _BEHIND_DIRECTORY = re.compile(rb" \|\| \{\n[ \t]*echo 'Execution directory inaccessible'(?: >&2)?\n[ \t]*exit 1\n\}\n")
 #: Red Hat's at wraps the script.
@@ -59,17 +60,13 @@ def parse(data):
     if not header:
         raise NoJob("it does not begin with a header of at")
     environment, at = {}, header.end()
-    while not _DIRECTORY.match(data, at):
-        name = _NAME.match(data, at)
-        if not name:
-            raise NoJob(f"byte {at} is neither a variable of the environment nor the directory")
-        value, at = _unquoted(data, name.end())
-        end = b"; export %b\n" % name[1]
-        if not data.startswith(end, at):
-            raise NoJob(f"the value of variable {name[1][:60].decode()} is not written as at writes it (byte {at})")
-        environment[name[1]] = value
-        at += len(end)
-    directory, at = _unquoted(data, at + len(b"cd "))
+    while variable := _VARIABLE.match(data, at):
+        environment[variable[1]] = _unquoted(variable[2])
+        at = variable.end()
+    found = _DIRECTORY.match(data, at)
+    if not found:
+        raise NoJob(_what_is_wrong(data, at))
+    directory, at = _unquoted(found[1]), found.end()
     behind = _BEHIND_DIRECTORY.match(data, at)
     if not behind or not directory.startswith(b"/"):
         raise NoJob(f"its directory is not written as at writes it (byte {at})")
@@ -78,11 +75,16 @@ def parse(data):
     return AtJob(uid, gid, header[3], int(header[4]), int(header[5], 8), environment, directory, script, wrapped, note)
 
 
-def _unquoted(data, start):
-    """-> (bytes that the shell would make of what stands quoted at `start`, where it ends)."""
-    found = _PIECES.match(data, start)
-    end = found.end() if found else start
-    return _PIECE.sub(lambda piece: piece[2] if piece[1] is None else piece[1], data[start:end]), end
+def _unquoted(text):
+    """What the shell would make of it."""
+    return _PIECE.sub(rb"\1\2", text) if b"\\" in text or b'"' in text else text
+
+
+def _what_is_wrong(data, at):
+    name = _NAME.match(data, at)
+    if name:
+        return f"the value of variable {name[1][:60].decode()} is not written as at writes it (byte {at})"
+    return f"byte {at} is neither a variable of the environment nor the directory"
 
 
 def _id(text):
