@@ -11,9 +11,10 @@ NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
 NEEDS_LOOP = "needs loop devices and ext4"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
+NEEDS_COMPILER = "needs a C compiler and libc's headers"
 
-_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_LOOP, NEEDS_CGROUP)
-_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH)
+_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_LOOP, NEEDS_CGROUP, NEEDS_COMPILER)
+_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_COMPILER)
 
 
 def allowed(reason):
