@@ -196,6 +196,9 @@ def _read_holding(sheet, path, slots, parts, enumerations, structures):
     if structure is not None and base is None:
         sheet.wrong("structure", "the file itself names none", "move it to [[files]]")
         structure = None
+    if slots is None or path is None or ("structure" in sheet and structure is None):
+        # All that its map names would be unknown.
+        return None
     _check_names(sheet, path, base, structure)
     known = _known(path, parts, base, structure)
     when = read_condition(sheet.table("when"), _known(path, parts, base)) if "when" in sheet else None

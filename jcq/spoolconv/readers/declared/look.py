@@ -5,6 +5,7 @@ import re
 import struct
 
 _TEXT = re.compile(rb"[\x20-\x7e]{4,}")
+_LONG_TEXT = re.compile(rb"[\x20-\x7e]{5,}")
 #: So many bytes of a file are looked at.
 LOOKED_BYTES = 64 * 1024
 TEXTS_MAX = 24
@@ -22,7 +23,7 @@ _ID_MIN = 100
 #: A directory may hold damaged files too.
 _SHARE = 0.6
 #: Sizes of records that are tried.
-_STRIDE_MIN, _STRIDES_MAX = 16, 60
+_STRIDE_MIN, _STRIDE_MAX, _STRIDES = 16, 2048, 3
 
 
 def texts(data):
@@ -43,9 +44,11 @@ def numbers(data, mtime_s, ids):
         mtime_s: its modification time.
         ids: {number: what it is}, such as the file's owner.
     """
-    found = {}
+    found, text = {}, _in_text(data)
     for word, codec in _WORDS.items():
         for offset in range(0, min(len(data), LOOKED_BYTES) - codec.size + 1, 4):
+            if offset in text or offset + codec.size - 1 in text:
+                continue
             value = codec.unpack_from(data, offset)[0]
             if value in ids and value >= _ID_MIN:
                 found[word, offset] = (ids[value], value)
@@ -75,14 +78,29 @@ def byte_order(samples):
     return counts.most_common()
 
 
-def strides(data, size):
-    """[(bytes, share)]: sizes of records that divide the file, by how much of it comes again at that distance."""
+def strides(data):
+    """[(bytes, share)]: possible sizes of records, by how well what is not NUL lies on itself at that distance."""
     data = data[:LOOKED_BYTES]
-    tried = [one for one in range(_STRIDE_MIN, min(size, 2 * len(data)) // 2 + 1, 4) if size % one == 0][:_STRIDES_MAX]
+    # One bit for each byte, so that a whole file is compared at once.
+    used = int.from_bytes(_bits(data), "little")
     found = []
-    for stride in tried:
-        pairs = [(one, other) for one, other in zip(data, data[stride:], strict=False) if one or other]
-        if pairs:
-            found.append((stride, sum(one == other for one, other in pairs) / len(pairs)))
-    # Of sizes that are as good, the smallest is the record.
-    return sorted(found, key=lambda one: (-round(one[1], 1), one[0]))[:3]
+    for stride in range(_STRIDE_MIN, min(_STRIDE_MAX, len(data) // 2) + 1, 4):
+        first, second = used & (1 << len(data) - stride) - 1, used >> stride
+        either = (first | second).bit_count()
+        if either >= _STRIDE_MIN:
+            found.append((stride, (first & second).bit_count() / either))
+    return sorted(found, key=lambda one: (-one[1], one[0]))[:_STRIDES]
+
+
+def _bits(data):
+    """One bit for each byte: whether it is not NUL."""
+    flags = data.translate(bytes([0]) + bytes([1]) * 255) + bytes(-len(data) % 8)
+    return bytes(sum(flags[at + bit] << bit for bit in range(8)) for at in range(0, len(flags), 8))
+
+
+def _in_text(data):
+    """Offsets that belong to longer texts, which make fine numbers too."""
+    found = set()
+    for match in _LONG_TEXT.finditer(data[:LOOKED_BYTES]):
+        found.update(range(match.start(), match.end()))
+    return found

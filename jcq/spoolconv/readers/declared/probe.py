@@ -17,6 +17,8 @@ _LOOKED_MAX = 40
 _DECODED_MAX = 3
 _REASONS_MAX = 40
 _NUMBERS_MAX = 12
+#: Smaller files are no tables, and less likeness than this is none.
+_TABLE_BYTES_MIN, _SHARE = 512, 0.18
 _FILE_BYTES_MAX = 16 * 1024 * 1024
 
 
@@ -78,9 +80,9 @@ def _look(where, old):
     yield f"  {tree.shown(where)}: {len(old.data)} bytes"
     for offset, text in look.texts(old.data):
         yield f"    {offset:6d} {text}"
-    for stride, share in look.strides(old.data, len(old.data)):
-        if share >= 0.3:
-            yield f"    records of {stride} bytes? {share:.0%} of the bytes come again at that distance"
+    for stride, share in look.strides(old.data):
+        if share >= _SHARE and len(old.data) >= _TABLE_BYTES_MIN:
+            yield f"    records of {stride} bytes? {share:.0%} of what is not NUL comes again at that distance"
 
 
 def _common(samples):

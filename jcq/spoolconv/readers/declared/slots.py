@@ -121,7 +121,7 @@ def read_slots(sheet, structures, read_condition):
         structures: {name: Structure}.
         read_condition: makes a `Condition` of a `Sheet` and the structure of the slots.
     Returns:
-        `Slots`, or None where something is wrong.
+        `Slots`, or None where its structure is missing.
     """
     layout = sheet.choice("records", LAYOUTS, ONE)
     name = sheet.name("structure", structures, "structure", needed=layout != ONE)
@@ -138,16 +138,11 @@ def read_slots(sheet, structures, read_condition):
             if word in sheet:
                 sheet.wrong(word, "the file holds one record", 'remove it, or write records = "fixed" or "sized"')
         return Slots(ONE, structure, start)
-    if layout == FIXED and structure.size < SLOT_BYTES_MIN:
+    if structure.size < SLOT_BYTES_MIN:
         sheet.wrong("structure", f"{structure.size} bytes are too few for a record", "correct the size")
-        return None
     if block_bytes and block_bytes < structure.size:
         sheet.wrong("block_bytes", f"{name} has {structure.size} bytes, more than a block", "correct one of them")
-        return None
     field = structure.fields.get(size_field)
-    if layout == SIZED and (field is None or field.codec is None or field.is_array):
-        sheet.wrong(
-            "size_field", f"{name} has no number {size_field:.60}", "name the field with the size of the record"
-        )
-        return None
+    if size_field and (field is None or field.codec is None or field.is_array or layout == FIXED):
+        sheet.wrong("size_field", f"it needs a number of {name} and sized records", "name the field with the size")
     return Slots(layout, structure, start, block_bytes, size_field, size_add, free)
