@@ -39,6 +39,7 @@ TEXT, PATH, WORD, UMASK, INTEGER, NUMBER, BOOLEAN, ID = (
     "text", "path", "word", "umask", "integer", "number", "boolean", "id"
 )  # fmt: skip
 TEXTS, IDS, PAIRS, LIMITS, BASE64, LONG, SHORT = "texts", "ids", "pairs", "limits", "base64", "long", "short"
+STRATEGY = "strategy"
 
 #: A text that may stand in an argument, a path or the database: no NUL, no surrogate but those of undecodable bytes.
 TEXT_PATTERN = r"^[^\u0000\ud800-\udc7f\udd00-\udfff]*$"
@@ -47,6 +48,7 @@ PATH_PATTERN = r"^/[^\u0000\ud800-\udc7f\udd00-\udfff]*$"
 INNER_PATTERN = r"^(?!/)(?!(.*/)?\.\.(/|$))[^\u0000-\u001f\ud800-\udc7f\udd00-\udfff]+$(?!\n)"
 #: The name of a variable.
 NAME_PATTERN = r"^[^=\u0000\ud800-\udc7f\udd00-\udfff]+$"
+STRATEGY_PATTERN = r"^(FREE|LOGIN|/[^\u0000-\u001f\ud800-\udfff]*)$(?!\n)"
 UMASK_PATTERN = r"^0*[0-7]{1,3}$(?!\n)"
 BASE64_PATTERN = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$(?!\n)"
 ID_PATTERN = r"^[^\u0000-\u0020\u007f\ud800-\udfff]+$(?!\n)"
@@ -93,7 +95,7 @@ class Kind:
 
 STATES = (lifecycle.QUEUED, lifecycle.WAITING, lifecycle.HELD, lifecycle.RUNNING)
 
-#: Fields of the site that a setting may be: (kind, least, most).
+#: Fields of the site that a setting may be: (kind, least, most); an empty text unsets one.
 SETTINGS = {
     "default_priority": (INTEGER, 0, PRIORITY_MAX),
     "default_queue": (TEXT, 0, 0),
@@ -103,7 +105,7 @@ SETTINGS = {
     "retry_time_s": (INTEGER, 0, COUNT_MAX),
     "retry_wait_s": (INTEGER, 0, COUNT_MAX),
     "run_limit": (INTEGER, 0, RUN_LIMIT_MAX),
-    "shell_strategy": (TEXT, 0, 0),
+    "shell_strategy": (STRATEGY, 0, 0),
 }
 
 _LIMITS = 'resource limits: {NAME: {"value": number or null for unlimited, "warning": number or null}}, bytes, seconds'

@@ -40,7 +40,7 @@ def _line_schema(kind):
     }
     if kind.stem == "settings":
         found["oneOf"] = [
-            {"properties": {"name": {"const": name}, "value": _bounds(value, least, most)}}
+            {"properties": {"name": {"const": name}, "value": _setting_schema(value, least, most)}}
             for name, (value, least, most) in neutral.SETTINGS.items()
         ]
     if kind.stem == "requests":
@@ -53,6 +53,13 @@ def _line_schema(kind):
             {"oneOf": [none, *(given[name] for name in neutral.ENVIRONMENT_KEYS)]},
         ]
     return found
+
+
+def _setting_schema(kind, least, most):
+    if kind == neutral.STRATEGY:
+        return _bounds(neutral.TEXT, 0, 0) | {"pattern": neutral.STRATEGY_PATTERN}
+    found = _bounds(kind, least, most)
+    return found | {"minLength": 0} if kind == neutral.TEXT else found
 
 
 def _bounds(kind, least, most):

@@ -11,6 +11,7 @@ _COMPILED = {
         neutral.PATH_PATTERN,
         neutral.INNER_PATTERN,
         neutral.NAME_PATTERN,
+        neutral.STRATEGY_PATTERN,
         neutral.UMASK_PATTERN,
         neutral.BASE64_PATTERN,
         neutral.ID_PATTERN,
@@ -99,8 +100,8 @@ def _typed(name, value, kind, words):
 
 
 def _scalar(name, kind, least, most, value):
-    if kind == neutral.TEXT:
-        return _text(name, value)
+    if kind in (neutral.TEXT, neutral.STRATEGY):
+        return _text(name, value, neutral.TEXT_PATTERN if kind == neutral.TEXT else neutral.STRATEGY_PATTERN, least=0)
     whole = kind == neutral.INTEGER
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")
