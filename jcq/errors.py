@@ -368,6 +368,12 @@ class QueueRestricted(JcqError):
     code = "NOTLISTED"
 
 
+class LimitExceeded(JcqError):
+    """{detail}"""
+
+    code = "LIMIT"
+
+
 class QueueUnrestricted(JcqError):
     """queue {detail} has unrestricted access; set no_access first"""
 
@@ -511,19 +517,20 @@ class DumpFailed(JcqError):
     """{reason}; nothing was written"""
 
 
-def from_code(script, text):
+def from_code(script, text, words=None):
     """Turn the error text of a script into its exception.
 
     Args:
         script: name of the Lua file that answered.
         text: `CODE detail`, as `fail()` of the kernel writes it.
+        words: {code: function that makes words of the detail}, for codes whose detail is none.
     Returns:
         The exception, to be raised by the caller; `StoreError` where the code is not known.
     """
     code, _, detail = text.partition(" ")
     for kind in _kinds(JcqError):
         if kind.code and kind.code == code:
-            return kind(detail=detail)
+            return kind(detail=words[code](detail) if words and code in words else detail)
     return StoreError(script=script, reason=text)
 
 

@@ -12,13 +12,13 @@ import time
 from contextlib import contextmanager
 
 from jcq import client
-from jcq.cluster import epoch, links
+from jcq.cluster import epoch, links, record
 from jcq.cluster.acquire import acquire
 from jcq.cluster.start import open_site
 from jcq.cluster.temporary import site_page, temporary_jcdbs
 from jcq.config import read_daemon_conf, read_site_conf
 from jcq.durable import fsync_directory, write_all
-from jcq.errors import AlreadyRunning, DumpFailed, JcqError, NotPermitted, SiteNotRunning
+from jcq.errors import DumpFailed, JcqError, NotPermitted, SiteNotRunning
 from jcq.jcdbs import dump as parts
 from jcq.jcdbs import server
 from jcq.journal import open_log
@@ -144,15 +144,13 @@ def _stopped(there, root):
     if os.geteuid() != identity.uid:
         rule = f"only uid {identity.uid}, which made it, may; become that user, or start the site"
         raise NotPermitted(who=f"uid {os.geteuid()}", what=f"dump site {site.name} while it is stopped", rule=rule)
+    alive = record.read(site).alive(root)
+    if record.CJCPW in alive or record.TOP in alive:
+        reason = f"site {site.name} is starting, stopping or in maintenance: it is held, but nqsdaemon does not answer"
+        raise DumpFailed(reason=reason)
     conf, _ = read_daemon_conf(root, site.directory)
     limits, _ = read_site_conf(site.directory)
-    try:
-        ownership = acquire(site, root, conf, open_log(None, "jcq"), monitored=False)
-    except AlreadyRunning:
-        reason = (
-            f"site {site.name} is starting, stopping or in maintenance: its cjcpw lives, its nqsdaemon does not answer"
-        )
-        raise DumpFailed(reason=reason) from None
+    ownership = acquire(site, root, conf, open_log(None, "jcq"), monitored=False)
     try:
         number = ownership.next_epoch(limits.boot_timeout_s)
         try:

@@ -196,6 +196,7 @@ KINDS = (
             Key("mail_end", BOOLEAN, "mail when it has ended"),
             Key("mail_to", TEXT, "the owner, unless given"),
             Key("limits", LIMITS, _LIMITS),
+            Key("queue_limits", LIMITS, "those that it has of its queue; what that has now, unless given"),
             Key("environment", PAIRS, "the job's whole environment; made anew, unless given"),
             Key("environment_base64", BASE64, "the same: NAME=VALUE, each ended by a NUL byte, as `env -0` writes it"),
             Key("environment_file", PATH, "the same as a file: its path below this directory"),

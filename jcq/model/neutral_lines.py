@@ -75,9 +75,8 @@ def _queue(queue, name_of):
             "restart": queue.restart,
             "background": queue.background,
         }
-        stored = getattr(queue, "limits", "")
-        if stored:
-            found["limits"] = _limits(stored)
+        if queue.limits:
+            found["limits"] = _limits(queue.limits)
     found["restricted"] = queue.restricted
     for kind in ("users", "groups"):
         entries = getattr(queue, kind)
@@ -107,8 +106,9 @@ def request_line(request, script, environment):
         if value:
             found[key] = value
     found |= {"priority": request.priority, "restartable": request.restartable, "umask": f"{request.umask:03o}"}
-    if request.limits:
-        found["limits"] = _limits(request.limits)
+    for key in ("limits", "queue_limits"):
+        if getattr(request, key):
+            found[key] = _limits(getattr(request, key))
     if request.variables:
         found["variables"] = dict(pair.split("=", 1) for pair in request.variables.split("\0") if "=" in pair)
     found |= {"nqs": not getattr(request, "as_before", False), "identity": request.rid}

@@ -20,6 +20,8 @@ from jcq.model.qmgr_values import KINDS, Tokens, match
 LINE_CHARACTERS_MAX = 8192
 
 _PART = re.compile(r"\[=\]|=|\[<(\w+)>\]|<(\w+)>|\[(\w+)(?: = <(\w+)>)?\]|(\w+)")
+#: Kinds of resource limits are called as the limits are.
+_LIMIT = re.compile(r"<\w+_(?:process|request)>")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def compile_form(syntax, right, help_text):
         else:
             equals = found.group()
     shown = re.sub(r" \[\w+ = <unsupported>\]", "", syntax).replace("_or_none>", ">").replace("<anything>", "...")
+    shown = _LIMIT.sub("<limit>", shown)
     return Form(tuple(keywords), equals, tuple(parts), right, help_text, shown)
 
 

@@ -128,6 +128,8 @@ class OldRequest:
     mail_to: str = ""
     #: {name of a limit in jcq.model.limits: (value, warning)}.
     limits: dict = field(default_factory=dict)
+    #: Those that it has of its queue, in the same form; None: what its queue gives it when it enters.
+    queue_limits: dict | None = None
     #: The job's whole environment, or None where it is to be made anew: {name: value}, bytes.
     environment: dict | None = None
     #: HOME, PATH and so on of the submitting command, as `jcq.model.request.Request.variables` has them.

@@ -21,6 +21,7 @@ LINES = (
     "create batch_queue night priority=20 run_limit=4 user_limit=2",
     "create pipe_queue way priority=5 dest=(night, batch)",
     "set restart = STOP night",
+    "set per_process cpu_limit = (600, 540) night",
     "set no_access night",
     "add users = (0, 54321) night",
     "create complex = (night, batch) big",
@@ -146,7 +147,7 @@ def test_a_request_that_cannot_be_dumped_is_told(site, place):
 
 def test_a_site_in_maintenance(site, place, tmp_path):
     site.node.run("nqsstop", "one").ok()
-    site.run("jcq", "dump", place).refused("its cjcpw lives", "nothing was written")
+    site.run("jcq", "dump", place).refused("nqsdaemon does not answer", "nothing was written")
     assert os.listdir(tmp_path) == []
     site.node.run("nqsstart", "one").ok()
     site.wait_up()

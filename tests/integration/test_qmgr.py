@@ -44,7 +44,7 @@ def test_what_show_queue_says_is_what_qstat_says(site):
     ("line", "code", "words"),
     [
         ("delete queue nosuch", 1, ["NQS manager[TCML_NOSUCHQUE ]: ", "nosuch"]),
-        ("set data_limit = (2gb) batch", 2, ["qmgr: set data_limit is not supported by this version of jcq"]),
+        ("set data_limit = (2hb) batch", 2, ["qmgr: set data_limit: needs a number and a unit"]),
         ("set priority = 64 batch", 2, ["qmgr: set priority: ", "from 0 to 63"]),
         ("create pipe_queue p dest=batch@elsewhere", 2, ["qmgr: ", "another machine"]),
     ],

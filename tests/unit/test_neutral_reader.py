@@ -93,6 +93,7 @@ def test_all_that_a_request_may_say(tmp_path):
         "stdout": "/o", "stderr": "/e", "joined": True, "keep_stdout": True, "keep_stderr": True,
         "direct_stdout": True, "direct_stderr": True, "mail_begin": True, "mail_end": True, "mail_to": "x@y",
         "limits": {"cpu_process": {"value": 60.5, "warning": 50}, "memory_request": {"value": None}},
+        "queue_limits": {"cpu_request": {"value": 9}},
         "environment": {"A": "1", "B\udcff": "\udce9"}, "variables": {"HOME": "/h", "PATH": "/bin"}, "home": "/h",
         "after": [11, "9.old"], "nqs": True, "identity": "x",
     }  # fmt: skip
@@ -102,7 +103,7 @@ def test_all_that_a_request_may_say(tmp_path):
         due_s=2e9, restartable=False, workdir="/w\udcff", host="h", umask=0o77, tz="CET", shell="/bin/sh",
         out_path="/o", err_path="/e", joined=True, keep_out=True, keep_err=True, direct_out=True, direct_err=True,
         mail_begin=True, mail_end=True, mail_to="x@y",
-        limits={"cpu_process": (60.5, 50), "memory_request": (None, None)},
+        limits={"cpu_process": (60.5, 50), "memory_request": (None, None)}, queue_limits={"cpu_request": (9, None)},
         environment={b"A": b"1", b"B\xff": b"\xe9"}, variables="HOME=/h\0PATH=/bin", home="/h", after=("11", "9.old"),
         retried_s=3.0, nqs=True, identity="x",
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from jcq.frames import netstring
 from jcq.jcdbs import dump as parts
-from jcq.model import lifecycle, neutral
+from jcq.model import lifecycle, limits, neutral
 from jcq.model.neutral_lines import rid_of_file
 from jcq.spoolconv.readers.neutral import read
 from jcq.spoolconv.records import OldComplex, OldQueue, OldSetting
@@ -97,6 +97,8 @@ def test_the_whole_configuration(work, tmp_path):
         name="night", priority=20, run_limit=4, user_limit=2, pipeonly=True, restart="STOP", background=True,
         restricted=True, users=("root:0", "gone:54321", "54322:54322"), groups=("root:0",), enabled=True,
     )  # fmt: skip
+    run(work.store.edit_limit("night", {"cpu_process": (600, 540.5)}, NOW_S))
+    run(work.store.edit_limit("night", {"memory_request": (1 << 40, None)}, NOW_S))
     work.add_queue(name="way", type="PIPE", destinations=("night", "batch"), started=True)
     run(work.store.edit_complex("both", "create", NOW_S, queues=("night", "batch"), run_limit=3))
     run(work.store.set_manager("bob", "o"))
@@ -115,7 +117,7 @@ def test_the_whole_configuration(work, tmp_path):
     assert queues["night"] == OldQueue(
         "night", queues["night"].where, priority=20, run_limit=4, user_limit=2, enabled=True, started=False,
         pipeonly=True, restart="STOP", background=True, restricted=True, users=("54321", "54322", "root"),
-        groups=("root",),
+        groups=("root",), limits={"cpu_process": (600, 540.5), "memory_request": (1 << 40, None)},
     )  # fmt: skip
     assert (queues["way"].type, queues["way"].destinations) == ("PIPE", ("night", "batch"))
     assert [record for record in found if isinstance(record, OldComplex)] == [
@@ -124,6 +126,7 @@ def test_the_whole_configuration(work, tmp_path):
 
 
 def test_all_that_a_submission_said(work, tmp_path):
+    work.store.run(work.store.edit_limit("batch", {"cpu_request": (9, None)}, NOW_S))
     add(
         work, 12, b"\xff\0script", {b"A": b"1", b"B": b"\xe9\n="}, name="caf\udce9", priority=40, due_s=NOW_S + 60,
         restartable=False, umask=0o77, tz="CET", shell="/bin/ksh", out_path="/o", err_path="/e\udcff", keep_err=True,
@@ -143,6 +146,7 @@ def test_all_that_a_submission_said(work, tmp_path):
     ).split():
         assert getattr(record, name) == getattr(request, name), name
     assert record.limits == {"cpu_process": (60, 50.5), "memory_request": (None, None)}
+    assert record.queue_limits == limits.from_text(request.queue_limits) != {}
     assert (record.state, record.nqs, record.identity, record.notes) == ("WAITING", True, "200-12", ())
 
 

@@ -5,13 +5,14 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import access, complexes, configuration, nqs_only, queues, requests, show, site
+from jcq.nqsdaemon.qmgr import access, complexes, configuration, nqs_only, queue_limits, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
 _ACTIONS = {
     **access.ACTIONS,
     **complexes.ACTIONS,
     **nqs_only.ACTIONS,
+    **queue_limits.ACTIONS,
     **queues.ACTIONS,
     **requests.ACTIONS,
     **site.ACTIONS,
