@@ -527,6 +527,10 @@ class WrongLayout(JcqError):
     """{reason}"""
 
 
+class DumpFailed(JcqError):
+    """{reason}; nothing was written"""
+
+
 def from_code(script, text, words=None):
     """Turn the error text of a script into its exception.
 

@@ -52,6 +52,12 @@ class SiteRecord:
     lifetime_s: int = scripts.LIFETIME_S
 
 
+def _order_of_rid(rid):
+    """`200-17` before `200-101`; one that is damaged anywhere."""
+    machine, _, number = rid.rpartition("-")
+    return machine, int(number) if number.isascii() and number.isdigit() else 0
+
+
 def _text(answer):
     # A name may be damaged: what is no UTF-8 goes back to the database as it came.
     return answer.decode(errors="surrogateescape") if isinstance(answer, bytes) else answer
@@ -272,6 +278,10 @@ class Store(Sender):
             return list(dict.fromkeys(_text(rid) for rid in chain(*reversed(answers))))
 
         return Op("members", tuple(commands), decode)
+
+    def live(self):
+        """-> [rid] of all requests that have not ended, in the order of their numbers."""
+        return self._script("live", (), lambda answer: sorted(map(_text, answer), key=_order_of_rid))
 
     def done(self):
         """-> [rid] of the requests that have ended, the latest end last."""

@@ -17,6 +17,7 @@ from jcq.errors import Unreadable
 FILE_BYTES_MAX = 64 * 1024 * 1024
 #: So many names of a great directory are in memory at once.
 NAMES_AT_ONCE = 10_000
+_BLOCK_BYTES = 256 * 1024
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -144,6 +145,28 @@ class Source:
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
 
+    def lines(self, where, line_bytes_max, bytes_max=FILE_BYTES_MAX):
+        """A file line by line, in memory that does not grow with it.
+
+        Args:
+            line_bytes_max: of a line that is longer, only its number is given.
+        Yields:
+            (number from 1, bytes without the newline, or None where it is too long).
+        Raises:
+            Unreadable: as `read`; that it changed while it was read is said behind the last line.
+        """
+        try:
+            fd = self._open(where)
+            try:
+                before = _regular(fd, where, bytes_max)
+                # Not more than there was when it was opened: a file that grows as fast as it is read has no end.
+                size = yield from _lines(fd, before.st_size, line_bytes_max)
+                _unchanged(fd, where, before, size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
     def _open(self, where, flags=0):
         """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
         names = _parts(where)
@@ -184,16 +207,47 @@ def _step(name, parent, flags):
 
 
 def _read(fd, where, bytes_max):
-    before = os.fstat(fd)
-    if not stat.S_ISREG(before.st_mode):
-        raise Unreadable(path=where, reason="it is no regular file")
-    if before.st_size > bytes_max:
-        raise Unreadable(path=where, reason=f"it has {before.st_size} bytes, more than {bytes_max}")
+    before = _regular(fd, where, bytes_max)
     data = _whole(fd, bytes_max + 1)
-    after = os.fstat(fd)
-    if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Unreadable(path=where, reason="it changed while it was read")
+    _unchanged(fd, where, before, len(data))
     return OldFile(data, before)
+
+
+def _regular(fd, where, bytes_max):
+    """The status of an opened file that may be read."""
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise Unreadable(path=where, reason="it is no regular file")
+    if found.st_size > bytes_max:
+        raise Unreadable(path=where, reason=f"it has {found.st_size} bytes, more than {bytes_max}")
+    return found
+
+
+def _unchanged(fd, where, before, size):
+    after = os.fstat(fd)
+    if size != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Unreadable(path=where, reason="it changed while it was read")
+
+
+def _lines(fd, bytes_max, line_bytes_max):
+    """Yields as `Source.lines`; returns how many bytes were read."""
+    number, parts, held, size = 1, [], 0, 0
+    while size < bytes_max:
+        block = os.read(fd, min(_BLOCK_BYTES, bytes_max - size))
+        if not block:
+            break
+        size += len(block)
+        *whole, rest = block.split(b"\n")
+        for piece in whole:
+            held += len(piece)
+            yield number, b"".join([*parts, piece]) if held <= line_bytes_max else None
+            number, parts, held = number + 1, [], 0
+        held += len(rest)
+        # What is too long is not kept.
+        parts = [*parts, rest] if held <= line_bytes_max else []
+    if held:
+        yield number, b"".join(parts) if held <= line_bytes_max else None
+    return size
 
 
 def _whole(fd, bytes_max):

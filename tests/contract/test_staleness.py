@@ -55,7 +55,7 @@ def changing(store, request):
 
 
 #: Scripts that are not of a run: they read, or begin one.
-OTHERS = {"complexes", "create_site", "known", "lost_found", "open_epoch", "queues", "values"}
+OTHERS = {"complexes", "create_site", "known", "live", "lost_found", "open_epoch", "queues", "values"}
 
 
 def test_every_changing_script_is_tried(bench):

@@ -1,6 +1,7 @@
 """Which handler answers which command."""
 
 from jcq.nqsdaemon.verbs import (
+    dump,
     qalter,
     qcat,
     qchk,
@@ -29,6 +30,7 @@ from jcq.nqsdaemon.verbs import (
 
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
+    "dump": dump.handle,
     "qalter": qalter.handle,
     "qcat": qcat.handle,
     "qchk": qchk.handle,
