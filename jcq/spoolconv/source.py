@@ -9,6 +9,7 @@ import errno
 import heapq
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jcq.errors import Unreadable
@@ -143,6 +144,50 @@ class Source:
                 os.close(fd)
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
+
+    def head(self, where, count):
+        """-> the first bytes of a regular file, however large it is. Raises Unreadable."""
+        with self._regular(where) as fd:
+            return os.pread(fd, count, 0)
+
+    def copy(self, where, target):
+        """Copy a regular file of any size, holes left out, to a path outside of the spool.
+
+        Raises:
+            Unreadable: it cannot be read, or changed meanwhile.
+            OSError: the copy cannot be written.
+        """
+        with self._regular(where) as fd, open(target, "xb") as copy:
+            before = os.fstat(fd)
+            at = 0
+            while at < before.st_size:
+                try:
+                    at = os.lseek(fd, at, os.SEEK_DATA)
+                except OSError:
+                    break
+                part = os.pread(fd, 1 << 20, at)
+                if not part:
+                    break
+                copy.seek(at)
+                copy.write(part)
+                at += len(part)
+            copy.truncate(before.st_size)
+            after = os.fstat(fd)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise Unreadable(path=where, reason="it changed while it was read")
+
+    @contextmanager
+    def _regular(self, where):
+        try:
+            fd = self._open(where)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Unreadable(path=where, reason="it is no regular file")
+            yield fd
+        finally:
+            os.close(fd)
 
     def _open(self, where, flags=0):
         """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
