@@ -18,6 +18,7 @@ from jcq.errors import Unreadable
 FILE_BYTES_MAX = 64 * 1024 * 1024
 #: So many names of a great directory are in memory at once.
 NAMES_AT_ONCE = 10_000
+_PARENTS_MAX = 8
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -40,8 +41,8 @@ class Source:
 
     def __init__(self, path):
         self.path = path
-        #: The directory that was used last, and its descriptor: the next file is mostly there, too.
-        self._parent = (), -1
+        #: {the names on the way to a directory: its descriptor} of those used last: the next file is mostly there, too.
+        self._parents = {}
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -49,10 +50,10 @@ class Source:
 
     def close(self):
         """Close it; harmless when done twice."""
-        for fd in (self._fd, self._parent[1]):
+        for fd in (self._fd, *self._parents.values()):
             if fd >= 0:
                 os.close(fd)
-        self._fd, self._parent = -1, ((), -1)
+        self._fd, self._parents = -1, {}
 
     def __enter__(self):
         return self
@@ -198,19 +199,20 @@ class Source:
         """A descriptor of a directory, which is the source's own and stays so. Raises OSError."""
         if not names:
             return self._fd
-        if self._parent[0] != names:
-            fd = self._fd
-            for name in names:
-                last = fd
-                try:
-                    fd = _step(name, last, os.O_DIRECTORY)
-                finally:
-                    if last != self._fd:
-                        os.close(last)
-            if self._parent[1] >= 0:
-                os.close(self._parent[1])
-            self._parent = names, fd
-        return self._parent[1]
+        if names in self._parents:
+            return self._parents[names]
+        fd = self._fd
+        for name in names:
+            last = fd
+            try:
+                fd = _step(name, last, os.O_DIRECTORY)
+            finally:
+                if last != self._fd:
+                    os.close(last)
+        while len(self._parents) >= _PARENTS_MAX:
+            os.close(self._parents.pop(next(iter(self._parents))))
+        self._parents[names] = fd
+        return fd
 
 
 def _parts(where):

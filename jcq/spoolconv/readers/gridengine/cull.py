@@ -16,6 +16,8 @@ VERSION = 0x10020000
 BYTES_MAX = 4 * 1024 * 1024
 _U32 = struct.Struct(">I")
 _DOUBLE = struct.Struct(">d")
+_PLAIN = b"\0\0\0\2"
+_ABSENT = b"\0\0\0\0"
 #: Deeper than any object of Grid Engine goes.
 _DEPTH_MAX = 24
 _FIELDS_MAX = 1000
@@ -49,7 +51,7 @@ def unpack(data, name, spooled_only=False):
         raise Damaged(f"it is of another version of Grid Engine ({version:#x}, not {VERSION:#x})")
     known = fields.description(name)
     own = reader.own_description()
-    if own is not None and [(field.name, field.kind) for field in own] != [(field.name, field.kind) for field in known]:
+    if own is not None and own.kinds != known.kinds:
         raise Damaged("its fields are those of another version of Grid Engine")
     made = reader.values(known, 0)
     if reader.at != len(data):
@@ -85,7 +87,7 @@ class _Reader:
         return value
 
     def own_description(self):
-        """-> tuple of `Field` at the head of an element, or None: it does not describe itself."""
+        """-> `Description` at the head of an element, or None: it does not describe itself."""
         status = self.u32()
         if status not in (_WITH_DESCRIPTION, _WITHOUT_DESCRIPTION):
             raise Damaged(f"an element has status {status} (byte {self.at})")
@@ -106,28 +108,41 @@ class _Reader:
         if depth > _DEPTH_MAX:
             raise Damaged("it is nested too deeply")
         count = self.u32()
-        if count != len(described):
-            raise Damaged(f"{count} fields where {len(described)} are known (byte {self.at})")
-        self.at += (count + 7) // 8
-        made = {}
-        for field in described:
-            if field.kind != fields.REFERENCE and (field.spooled or not self._spooled_only):
-                made[field.name] = self._value(field, depth)
+        if count != described.count:
+            raise Damaged(f"{count} fields where {described.count} are known (byte {self.at})")
+        data, at, made = self._data, self.at + (count + 7) // 8, {}
+        # Most fields are numbers, texts and empty lists: they are read here, without a call for each.
+        try:
+            for name, kind in described.plans[self._spooled_only]:
+                if kind == fields.NUMBER:
+                    (made[name],) = _U32.unpack_from(data, at)
+                    at += 4
+                elif kind == fields.TEXT:
+                    end = data.index(b"\0", at)
+                    made[name] = data[at:end]
+                    at = end + 1
+                elif kind == fields.LIST and data[at : at + 4] == _ABSENT:
+                    made[name] = []
+                    at += 4
+                else:
+                    self.at = at
+                    made[name] = self._value(name, kind, depth)
+                    at = self.at
+        except struct.error:
+            raise Damaged(f"it ends early, at byte {len(data)}") from None
+        except ValueError:
+            raise Damaged(f"a text has no end (byte {at})") from None
+        self.at = at
         return made
 
-    def _value(self, field, depth):
-        kind = field.kind
-        if kind in (fields.U32, fields.BOOL):
-            return self._number(_U32, 4)
-        if kind in (fields.STRING, fields.HOST):
-            return self._string()
+    def _value(self, name, kind, depth):
         if kind == fields.LIST:
-            return self._list(field.name, depth + 1)
+            return self._list(name, depth + 1)
         if kind == fields.DOUBLE:
             return self._number(_DOUBLE, 8)
         if kind == fields.OBJECT:
             return [self._element(self._description(), depth + 1)] if self._is_present() else []
-        raise Damaged(f"field {field.name} is of the unknown type {kind}")
+        raise Damaged(f"field {name} is of the unknown type {kind}")
 
     def _is_present(self):
         present = self.u32()
@@ -146,14 +161,14 @@ class _Reader:
         if count > (len(self._data) - self.at) // 8:
             raise Damaged(f"a list of {count} elements does not fit (byte {self.at})")
         needed = fields.NEEDED.get(name, "").split()
-        written = {field.name for field in described if field.spooled or not self._spooled_only}
-        if not written.issuperset(needed):
+        if needed and not dict(described.plans[self._spooled_only]).keys() >= set(needed):
             raise Damaged(f"list {name} is not one of {' '.join(needed)}")
         return [self._element(described, depth) for _ in range(count)]
 
     def _element(self, described, depth):
-        if self.own_description() is not None:
-            raise Damaged(f"an element of a list describes itself (byte {self.at})")
+        if self._data[self.at : self.at + 4] != _PLAIN:
+            raise Damaged(f"an element of a list has another head (byte {self.at})")
+        self.at += 4
         return self.values(described, depth)
 
 

@@ -5,7 +5,6 @@ An object that was written again does not describe itself, so that the tables mu
 first. Other versions have others: whoever reads checks the counts and that no byte is left.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 DOUBLE, U32, BOOL, STRING, LIST, OBJECT, REFERENCE, HOST = 2, 3, 6, 8, 9, 10, 11, 12
@@ -102,13 +101,30 @@ NEEDED = {
 }
 
 
-@dataclass(frozen=True)
-class Field:
-    """One field of an object."""
+#: How the value of a field is read, where it is not by its type: both kinds of numbers, and of texts, are one.
+NUMBER, TEXT = -1, -2
+_READ_AS = {U32: NUMBER, BOOL: NUMBER, STRING: TEXT, HOST: TEXT}
 
-    name: str
-    kind: int
-    spooled: bool
+
+class Description:
+    """The fields of an object, in their order.
+
+    Args:
+        fields: (name, type, whether Berkeley DB spooling writes it) of each.
+    """
+
+    def __init__(self, fields):
+        self.count = len(fields)
+        self.kinds = tuple((name, kind) for name, kind, _ in fields)
+        #: {whether only what is spooled has a value: ((name, how it is read), ...)}; a reference has never one.
+        self.plans = {
+            spooled_only: tuple(
+                (name, _READ_AS.get(kind, kind))
+                for name, kind, spooled in fields
+                if kind != REFERENCE and (spooled or not spooled_only)
+            )
+            for spooled_only in (False, True)
+        }
 
 
 @cache
@@ -128,7 +144,7 @@ def described(numbers):
     Args:
         numbers: (number of a field, type and flags), flat.
     Returns:
-        tuple of `Field`; one whose number is not known is called by it.
+        `Description`; a field whose number is not known is called by it.
     Raises:
         ValueError: a known one is of another type.
     """
@@ -138,12 +154,12 @@ def described(numbers):
         name, known_kind = _known().get(number, (str(number), kind))
         if kind != known_kind:
             raise ValueError(f"field {name} is of type {kind}")
-        made.append(Field(name, kind, bool(flags & _SPOOLED)))
-    return tuple(made)
+        made.append((name, kind, bool(flags & _SPOOLED)))
+    return Description(made)
 
 
 @cache
 def description(name):
-    """-> tuple of `Field`: those of an object of this table, in their order."""
+    """-> `Description` of an object of this table."""
     words = [word.partition(":") for word in TABLES[name][1].split()]
-    return tuple(Field(field, _TYPES[kind[0]], not kind.endswith("-")) for field, _, kind in words)
+    return Description([(field, _TYPES[kind[0]], not kind.endswith("-")) for field, _, kind in words])

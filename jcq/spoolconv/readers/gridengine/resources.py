@@ -69,6 +69,8 @@ def limits(values, notes, slots=1):
         {name in jcq.model.limits: (value, warning)}.
     """
     made = {}
+    if not any(is_limit(name) for name in values):
+        return made
     for name, (limit, is_time) in LIMITS.items():
         hard = _value(f"h_{name}", values, is_time, notes)
         soft = _value(f"s_{name}", values, is_time, notes)
