@@ -11,10 +11,11 @@ NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
 NEEDS_LOOP = "needs loop devices and ext4"
 NEEDS_DB_DUMP = "needs db5.3_dump of Debian's db5.3-util"
+NEEDS_AT = "needs at and batch on this machine"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
 
-_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_LOOP, NEEDS_CGROUP, NEEDS_DB_DUMP)
-_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_DB_DUMP)
+_ROOT = (NEEDS_ORDINARY_USER, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_LOOP, NEEDS_CGROUP, NEEDS_DB_DUMP, NEEDS_AT)
+_ORDINARY = (NEEDS_ROOT, NEEDS_REDIS, NEEDS_SBATCH, NEEDS_DB_DUMP, NEEDS_AT)
 
 
 def allowed(reason):
