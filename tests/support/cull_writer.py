@@ -5,7 +5,7 @@ That the table and the form are Grid Engine's own, the samples show; this shows 
 
 import struct
 
-from jcq.spoolconv.readers.gridengine import fields
+from jcq.spoolconv.readers.sge import fields
 
 #: {list: (number of the first field of its elements, their types)}.
 _LISTS = {

@@ -12,8 +12,8 @@ from jcq.errors import JcqError, WrongLayout
 from jcq.model import queue as queue_model
 from jcq.model import restart
 from jcq.spoolconv.readers import gridengine
-from jcq.spoolconv.readers.gridengine import cull, resources
 from jcq.spoolconv.readers.names import QueueNames
+from jcq.spoolconv.readers.sge import cull, resources
 from jcq.spoolconv.records import HELD, QUEUED, RUNNING, WAITING, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.source import Source
 from support import old_spools, skips

@@ -6,9 +6,9 @@ from functools import cache, partial
 
 from jcq.errors import Unreadable
 from jcq.model.request import SCRIPT_BYTES_MAX
-from jcq.spoolconv.readers.gridengine import cull, text
-from jcq.spoolconv.readers.gridengine.cell import WITHOUT_COUNTERPART, Job, Queue
-from jcq.spoolconv.readers.gridengine.places import below
+from jcq.spoolconv.readers.sge import cull, text
+from jcq.spoolconv.readers.sge.cell import WITHOUT_COUNTERPART, Job, Queue
+from jcq.spoolconv.readers.sge.places import below
 from jcq.spoolconv.records import Skip
 
 _TEXT_BYTES_MAX = 4 * 1024 * 1024

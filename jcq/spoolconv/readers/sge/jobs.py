@@ -19,11 +19,11 @@ from jcq.errors import Unreadable
 from jcq.model import requestname
 from jcq.model.mail_address import valid_address
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, PRIORITY_DEFAULT, PRIORITY_MAX
-from jcq.spoolconv.readers.gridengine import environment, outputs, resources
-from jcq.spoolconv.readers.gridengine.notes import note_options
-from jcq.spoolconv.readers.gridengine.refused import Refused
-from jcq.spoolconv.readers.gridengine.script import script
-from jcq.spoolconv.readers.gridengine.tasks import ARRAY, Tasks
+from jcq.spoolconv.readers.sge import environment, outputs, resources
+from jcq.spoolconv.readers.sge.notes import note_options
+from jcq.spoolconv.readers.sge.refused import Refused
+from jcq.spoolconv.readers.sge.script import script
+from jcq.spoolconv.readers.sge.tasks import ARRAY, Tasks
 from jcq.spoolconv.records import HELD, QUEUED, RUNNING, OldRequest, Skip
 
 _NO_ID = 0xFFFFFFFF

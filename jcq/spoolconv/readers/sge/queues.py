@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jcq.model.limits import NICE_MAX, NICE_MIN
 from jcq.model.queue import RUN_LIMIT_MAX
 from jcq.model.restart import PURGE, RESTART
-from jcq.spoolconv.readers.gridengine import resources, text
+from jcq.spoolconv.readers.sge import resources, text
 from jcq.spoolconv.records import OldQueue
 
 _DISABLED, _SUSPENDED, _ERROR = 0x4, 0x100, 0x4000

@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 
 from jcq.errors import WrongLayout
-from jcq.spoolconv.readers.gridengine import places, queues
-from jcq.spoolconv.readers.gridengine.berkeleydb import BerkeleyCell
-from jcq.spoolconv.readers.gridengine.cell import Queue
-from jcq.spoolconv.readers.gridengine.classic import ClassicCell
-from jcq.spoolconv.readers.gridengine.jobs import Jobs
 from jcq.spoolconv.readers.names import QueueNames
+from jcq.spoolconv.readers.sge import places, queues
+from jcq.spoolconv.readers.sge.berkeleydb import BerkeleyCell
+from jcq.spoolconv.readers.sge.cell import Queue
+from jcq.spoolconv.readers.sge.classic import ClassicCell
+from jcq.spoolconv.readers.sge.jobs import Jobs
 from jcq.spoolconv.records import OldSetting, Skip
 
 NAME = "gridengine"

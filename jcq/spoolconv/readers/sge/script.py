@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from jcq.spoolconv.readers.gridengine.refused import Refused
+from jcq.spoolconv.readers.sge.refused import Refused
 
 #: JB_type.
 BINARY = 0x40

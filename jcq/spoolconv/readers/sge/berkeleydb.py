@@ -7,6 +7,7 @@ crash of qmaster. What is read goes into a temporary SQLite file, so that memory
 
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -15,9 +16,9 @@ from functools import cache, partial
 
 from jcq.errors import Unreadable, WrongLayout
 from jcq.model.request import SCRIPT_BYTES_MAX
-from jcq.spoolconv.readers.gridengine import cull, text
-from jcq.spoolconv.readers.gridengine.cell import WITHOUT_COUNTERPART, Job, Queue
-from jcq.spoolconv.readers.gridengine.places import below
+from jcq.spoolconv.readers.sge import cull, text
+from jcq.spoolconv.readers.sge.cell import WITHOUT_COUNTERPART, Job, Queue
+from jcq.spoolconv.readers.sge.places import below
 from jcq.spoolconv.records import Skip
 from jcq.spoolconv.source import FILE_BYTES_MAX
 
@@ -29,7 +30,11 @@ _TASK = re.compile(r"JATASK:\s*(\d{1,10})\.\s*(\d{1,10})", re.ASCII)
 #: Attributes that are numbers when packed.
 _BITS = {"rerun": ("FALSE", "TRUE")}
 _QTYPES = ((1, "BATCH"), (2, "INTERACTIVE"))
+#: A damaged database may send its readers round in circles: so much CPU time, and so many bytes for each of the file.
+CPU_LIMIT_S = 600
 _TIME_LIMIT_S = 3600
+_DUMPED_PER_BYTE = 4
+_DUMPED_LEAST = 1 << 20
 
 
 class BerkeleyCell:
@@ -187,8 +192,7 @@ class BerkeleyCell:
         saved = {name: os.path.join(directory, f"{name}.saved") for name in _FILES}
         for name, path in saved.items():
             shutil.copyfile(os.path.join(directory, name), path)
-        done = shutil.which(_RECOVER) and _run([_RECOVER, "-h", directory]).returncode == 0
-        if not done:
+        if not (shutil.which(_RECOVER) and _succeeds([_RECOVER, "-h", directory])):
             for name, path in saved.items():
                 os.replace(path, os.path.join(directory, name))
             self._recovered = False
@@ -199,9 +203,10 @@ class BerkeleyCell:
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as running,
         ):
+            _limit(running)
             output = running.stdout
             assert output is not None
-            whole = self._store(output)
+            whole = self._store(output, os.path.getsize(path) * _DUMPED_PER_BYTE + _DUMPED_LEAST)
             # What it has not written yet is not wanted.
             output.close()
             status = running.wait()
@@ -211,7 +216,7 @@ class BerkeleyCell:
             reason = words[-1] if words else f"{_DUMP} ended with {status}"
             raise Unreadable(path=where, reason=f"{_DUMP} cannot read it: {reason}")
 
-    def _store(self, lines):
+    def _store(self, lines, bytes_max):
         """Take keys and values of a dump -> whether it came to its end."""
         for line in lines:
             if line.strip() == b"HEADER=END":
@@ -220,6 +225,9 @@ class BerkeleyCell:
         key = None
         whole = False
         while line := lines.readline(2 * FILE_BYTES_MAX + 4):
+            bytes_max -= len(line)
+            if bytes_max < 0:
+                break
             if line.startswith(b"DATA=END"):
                 whole = True
                 break
@@ -248,8 +256,24 @@ class BerkeleyCell:
         return found[0] if found else None
 
 
-def _run(command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIME_LIMIT_S, check=False)
+def _limit(running):
+    """Keep a program of Berkeley DB's from running for ever."""
+    try:
+        resource.prlimit(running.pid, resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    except ProcessLookupError:
+        pass
+
+
+def _succeeds(command):
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        _limit(running)
+        try:
+            return running.wait(_TIME_LIMIT_S) == 0
+        except subprocess.TimeoutExpired:
+            running.kill()
+            return False
 
 
 def _by_host(attribute, value):

@@ -2,7 +2,7 @@
 
 import os
 
-from jcq.spoolconv.readers.gridengine import resources
+from jcq.spoolconv.readers.sge import resources
 
 #: {field: (what is its usual value, words)}; a number or a text.
 _OPTIONS = {

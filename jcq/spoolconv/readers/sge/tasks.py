@@ -2,7 +2,7 @@
 
 import os
 
-from jcq.spoolconv.readers.gridengine.refused import Refused
+from jcq.spoolconv.readers.sge.refused import Refused
 from jcq.spoolconv.records import HELD, QUEUED, RUNNING, WAITING
 
 #: More tasks than this no job is made into; Grid Engine itself takes 75,000 (max_aj_tasks).

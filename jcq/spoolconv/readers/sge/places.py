@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 
 from jcq.errors import Unreadable
-from jcq.spoolconv.readers.gridengine import text
+from jcq.spoolconv.readers.sge import text
 
 CLASSIC, BERKELEYDB = "classic", "berkeleydb"
 #: Where the cells' directories may be.

@@ -8,7 +8,7 @@ in left-over bytes or impossible counts, and must never become a job.
 import struct
 from functools import lru_cache
 
-from jcq.spoolconv.readers.gridengine import fields
+from jcq.spoolconv.readers.sge import fields
 
 #: Second word of every packed object of 8.1.
 VERSION = 0x10020000
