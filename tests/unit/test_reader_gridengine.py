@@ -487,7 +487,7 @@ def test_mutated_classic_spools_give_records_only(sample, battery):
     for path in files:
         with open(path, "rb") as file:
             originals[path] = file.read()
-    for _ in range(10_000 if battery.full else 150):
+    for _ in range(2_000 if battery.full else 60):
         for path, data in originals.items():
             with open(path, "wb") as file:
                 file.write(old_spools.mutated(data, chance) if chance.random() < 0.7 else data)
@@ -520,7 +520,7 @@ def test_mutated_bytes_are_unpacked_or_refused(sample, battery):
     chance = random.Random(battery.seed)
     where = f"{QMASTER}/jobs/00/0000"
     originals = [sample.read(f"{where}/{name}").data for name in ("0001", "0002", "0005/common")]
-    for _ in range(200_000 if battery.full else 2_000):
+    for _ in range(50_000 if battery.full else 1_000):
         data = old_spools.mutated(chance.choice(originals), chance)
         try:
             assert cull.unpack(data, "JB")["JB_env_list"] is not None
