@@ -9,6 +9,7 @@ import errno
 import heapq
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jcq.errors import Unreadable
@@ -18,6 +19,7 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 #: So many names of a great directory are in memory at once.
 NAMES_AT_ONCE = 10_000
 _BLOCK_BYTES = 256 * 1024
+_PARENTS_MAX = 8
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -40,8 +42,8 @@ class Source:
 
     def __init__(self, path):
         self.path = path
-        #: The directory that was used last, and its descriptor: the next file is mostly there, too.
-        self._parent = (), -1
+        #: {the names on the way to a directory: its descriptor} of those used last: the next file is mostly there, too.
+        self._parents = {}
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -49,10 +51,10 @@ class Source:
 
     def close(self):
         """Close it; harmless when done twice."""
-        for fd in (self._fd, self._parent[1]):
+        for fd in (self._fd, *self._parents.values()):
             if fd >= 0:
                 os.close(fd)
-        self._fd, self._parent = -1, ((), -1)
+        self._fd, self._parents = -1, {}
 
     def __enter__(self):
         return self
@@ -167,6 +169,50 @@ class Source:
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
 
+    def head(self, where, count):
+        """-> the first bytes of a regular file, however large it is. Raises Unreadable."""
+        with self._opened(where) as fd:
+            return os.pread(fd, count, 0)
+
+    def copy(self, where, target):
+        """Copy a regular file of any size, holes left out, to a path outside of the spool.
+
+        Raises:
+            Unreadable: it cannot be read, or changed meanwhile.
+            OSError: the copy cannot be written.
+        """
+        with self._opened(where) as fd, open(target, "xb") as copy:
+            before = os.fstat(fd)
+            at = 0
+            while at < before.st_size:
+                try:
+                    at = os.lseek(fd, at, os.SEEK_DATA)
+                except OSError:
+                    break
+                part = os.pread(fd, 1 << 20, at)
+                if not part:
+                    break
+                copy.seek(at)
+                copy.write(part)
+                at += len(part)
+            copy.truncate(before.st_size)
+            after = os.fstat(fd)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise Unreadable(path=where, reason="it changed while it was read")
+
+    @contextmanager
+    def _opened(self, where):
+        try:
+            fd = self._open(where)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Unreadable(path=where, reason="it is no regular file")
+            yield fd
+        finally:
+            os.close(fd)
+
     def _open(self, where, flags=0):
         """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
         names = _parts(where)
@@ -176,19 +222,20 @@ class Source:
         """A descriptor of a directory, which is the source's own and stays so. Raises OSError."""
         if not names:
             return self._fd
-        if self._parent[0] != names:
-            fd = self._fd
-            for name in names:
-                last = fd
-                try:
-                    fd = _step(name, last, os.O_DIRECTORY)
-                finally:
-                    if last != self._fd:
-                        os.close(last)
-            if self._parent[1] >= 0:
-                os.close(self._parent[1])
-            self._parent = names, fd
-        return self._parent[1]
+        if names in self._parents:
+            return self._parents[names]
+        fd = self._fd
+        for name in names:
+            last = fd
+            try:
+                fd = _step(name, last, os.O_DIRECTORY)
+            finally:
+                if last != self._fd:
+                    os.close(last)
+        while len(self._parents) >= _PARENTS_MAX:
+            os.close(self._parents.pop(next(iter(self._parents))))
+        self._parents[names] = fd
+        return fd
 
 
 def _parts(where):

@@ -10,13 +10,24 @@ NEEDS_ORDINARY_USER = "needs an ordinary user: root may do everything"
 NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
 NEEDS_LOOP = "needs loop devices and ext4"
+NEEDS_DB_DUMP = "needs db5.3_dump of Debian's db5.3-util"
+NEEDS_AT = "needs at and batch on this machine"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
 NEEDS_SHELLCHECK = "needs shellcheck on this machine"
 NEEDS_OCF_TESTER = "needs ocf-tester of resource-agents, and xmllint"
 NEEDS_SYSTEMD = "needs systemd-analyze on this machine"
 NEEDS_COMPILER = "needs a C compiler and libc's headers"
 
-_OF_PACKAGES = (NEEDS_REDIS, NEEDS_SBATCH, NEEDS_SHELLCHECK, NEEDS_OCF_TESTER, NEEDS_SYSTEMD, NEEDS_COMPILER)
+_OF_PACKAGES = (
+    NEEDS_REDIS,
+    NEEDS_SBATCH,
+    NEEDS_SHELLCHECK,
+    NEEDS_OCF_TESTER,
+    NEEDS_SYSTEMD,
+    NEEDS_COMPILER,
+    NEEDS_DB_DUMP,
+    NEEDS_AT,
+)
 _ROOT = (NEEDS_ORDINARY_USER, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
 _ORDINARY = (NEEDS_ROOT, *_OF_PACKAGES)
 

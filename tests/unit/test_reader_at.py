@@ -311,7 +311,7 @@ def test_mutated_spools_give_records_only(tmp_path, battery):
     originals = {path: path.read_bytes() for path in sorted(jobs.iterdir()) if path.name != ".SEQ"}
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with source:
-        for _ in range(20_000 if battery.full else 300):
+        for _ in range(5_000 if battery.full else 200):
             for path, data in originals.items():
                 path.write_bytes(old_spools.mutated(data, chance))
             try:
