@@ -58,6 +58,7 @@ def leave(code):
 #: What to do when there was no answer.
 _ADVICE_LOOK = "look with qstat what was done"
 _ADVICE = {
+    "dump": "nothing was written; try again",
     "qcat": "the request is not touched; look with qstat",
     "qselect": "try again",
     "qstat": "try again",
@@ -132,11 +133,17 @@ def call(command, there, words):
     Raises:
         SiteNotRunning, NotServed, NoAnswer: it could not be asked, or did not answer.
     """
+    code, out, err = call_for_bytes(command, there, words)
+    return code, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def call_for_bytes(command, there, words):
+    """As `call`, with the answer's bytes as they came."""
     collected = {1: b"", 2: b""}
     parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
     parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
     code = _ask(command, there, parts, _collector(collected))
-    return code, collected[1].decode(errors="replace"), collected[2].decode(errors="replace")
+    return code, collected[1], collected[2]
 
 
 def _collector(collected):

@@ -29,10 +29,6 @@ class ConfigError(JcqError):
     """{file}:{line}: {reason}"""
 
 
-class NotSupported(UsageError):
-    """{what} is not supported by this version of jcq; nothing was changed"""
-
-
 # --- sites -----------------------------------------------------------------------------------
 
 
@@ -203,6 +199,10 @@ class MachineIdDiffers(SiteRefused):
     """the local site exists and has machine id {found}, not {machine_id}; a site keeps its machine id for good"""
 
 
+class NotOurs(JcqError):
+    """{path} is not of jcq's making, so nothing was changed; move it away, or lay the commands below --prefix DIR"""
+
+
 class SiteNotFound(SiteRefused):
     """no site named {site} is known on this node; see cjcls -a"""
 
@@ -330,6 +330,10 @@ class DestinationExists(JcqError):
     code = "DESTEXISTS"
 
 
+class SameQueue(JcqError):
+    """queue {name} cannot be moved to itself; nothing was changed"""
+
+
 class SelfDestination(JcqError):
     """queue {detail} cannot be a destination of itself"""
 
@@ -370,6 +374,12 @@ class QueueRestricted(JcqError):
     """queue {detail} accepts requests of users and groups in its access list only, and the owner is not in it"""
 
     code = "NOTLISTED"
+
+
+class LimitExceeded(JcqError):
+    """{detail}"""
+
+    code = "LIMIT"
 
 
 class QueueUnrestricted(JcqError):
@@ -474,6 +484,12 @@ class BadValue(JcqError):
     code = "BADVALUE"
 
 
+class InQueueAlready(BadValue):
+    """{detail}"""
+
+    code = "INQUEUE"
+
+
 class SchemaNewer(JcqError):
     """the site database has schema {detail}, newer than this jcq understands; install that jcq"""
 
@@ -511,19 +527,24 @@ class WrongLayout(JcqError):
     """{reason}"""
 
 
-def from_code(script, text):
+class DumpFailed(JcqError):
+    """{reason}; nothing was written"""
+
+
+def from_code(script, text, words=None):
     """Turn the error text of a script into its exception.
 
     Args:
         script: name of the Lua file that answered.
         text: `CODE detail`, as `fail()` of the kernel writes it.
+        words: {code: function that makes words of the detail}, for codes whose detail is none.
     Returns:
         The exception, to be raised by the caller; `StoreError` where the code is not known.
     """
     code, _, detail = text.partition(" ")
     for kind in _kinds(JcqError):
         if kind.code and kind.code == code:
-            return kind(detail=detail)
+            return kind(detail=words[code](detail) if words and code in words else detail)
     return StoreError(script=script, reason=text)
 
 

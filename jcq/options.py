@@ -76,12 +76,13 @@ QSUB = (
 QSTAT = (
     "qstat",
     "Show queues, and the requests in them (your own, unless -a or -u).",
-    "[queue | request-id ...]",
+    "[queue | request-id | complex ...]",
     0,
     -1,
     (
         ("-a", "", "all", None, "requests of all users"),
         ("-b", "", "batch", None, "batch queues only"),
+        ("-c", "", "complexes", None, "complexes with their run limits and queues; other options then mean nothing"),
         ("-d", "", "device", None, "device queues only (jcq has none)"),
         ("-l", "", "long", None, "long form: every attribute of a request"),
         ("-m", "", "medium", None, "with each request why it is not running, or when it will"),
@@ -90,10 +91,28 @@ QSTAT = (
         ("-r", "", "routes", None, "with each pipe queue its destinations"),
         ("-s", "", "standard", None, "the standard form, which is the default"),
         ("-u", "user", "user", None, "requests of this user"),
-        ("-x", "", "extended", None, "extended header: run limit, destinations, restart attribute"),
+        ("-x", "", "extended", None, "extended header: run and user limit, access, destinations, restart attribute"),
         ("--json", "", "json", None, "one JSON document instead of text"),
         ("--watch", "", "watch", None, "show it again every two seconds, until interrupted"),
     ),
+)
+
+QSTATA = (
+    "qstata",
+    "Show who may submit to which queue, one queue a line.",
+    "[queue ...]",
+    0,
+    -1,
+    (),
+)
+
+QSTATC = (
+    "qstatc",
+    "Show complexes, one a line.",
+    "[complex ...]",
+    0,
+    -1,
+    (),
 )
 
 QSTATQ = (
@@ -269,6 +288,8 @@ TABLES = {
     for table in (
         QSUB,
         QSTAT,
+        QSTATA,
+        QSTATC,
         QSTATQ,
         QSTATR,
         QSELECT,

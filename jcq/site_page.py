@@ -40,6 +40,9 @@ class SitePage:
     database_starts = _word(40, "How often jcdbs was started in this epoch.")
     low_bytes = _word(48, "With less free than this the disk is short of space.")
     calm = _word(56, "1 when the worker has suspended what fills the disk.")
+    turn_ns = _word(64, "How often nqsdaemon and the worker are to turn at least; 0: as they like.")
+    nqsdaemon_ns = _word(72, "CLOCK_BOOTTIME of the end of nqsdaemon's last turn.")
+    worker_ns = _word(80, "The same of the worker.")
 
     def __init__(self, fd):
         self.fd = fd
@@ -64,6 +67,10 @@ class SitePage:
         """The page behind an inherited descriptor, which stays open for this process alone."""
         os.set_inheritable(fd, False)
         return cls(fd)
+
+    def turn_limit_s(self, own_limit_s):
+        """How long a daemon's loop may wait in one turn, where by itself it would wait `own_limit_s`."""
+        return min(own_limit_s, self.turn_ns / 1e9) if self.turn_ns else own_limit_s
 
     def close(self):
         """Unmap it and close the descriptor."""

@@ -26,7 +26,7 @@ from jcq.node import boot_id, node_id
 from jcq.process import become_subreaper, kill_descendants
 from jcq.site import Site
 from jcq.site_group import site_gid
-from jcq.site_page import Fence, SitePage
+from jcq.site_page import Fence, SitePage, now_ns
 from worker.containment import Containment
 from worker.dispatcher import Dispatcher, batch_queues
 from worker.launcher_client import Launcher
@@ -97,7 +97,8 @@ def _work(options, site, conf, log, containment, job_gid):
         crash_points.reach("worker ready")
         announce_ready(options.ready_fd)
         while not stop.requested:
-            dispatcher.run_once(_TURN_LIMIT_S)
+            dispatcher.run_once(page.turn_limit_s(_TURN_LIMIT_S))
+            page.worker_ns = now_ns()
         dispatcher.stop_all(site_conf.forcekill_time_s)
         presence.disappear()
     finally:

@@ -25,7 +25,7 @@ def run_spec(request, account, site, files_limit, as_root, site_gid=None):
     # NQS's shell strategies FREE and LOGIN: the owner's login shell runs the script; FIXED: that of the site.
     shell = request.shell or request.fixed_shell or (account.shell if account.shell.startswith("/") else _DEFAULT_SHELL)
     script = os.path.join(site.requests, request.rid)
-    limited = limits.from_text(request.limits)
+    limited = limits.effective(request.limits, request.queue_limits)
     return {
         "rid": request.rid,
         "id": request.id,

@@ -5,6 +5,7 @@ from importlib import metadata
 
 import click
 
+from jcq.cli.dump import dump
 from jcq.cli.errors_to_lines import run
 from jcq.cli.ha import ha
 from jcq.cli.install import install
@@ -21,9 +22,10 @@ def _version():
 @click.group("jcq", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), message="%(prog)s %(version)s")
 def jcq():
-    """A batch queue that outlives its machine: lay its commands, have cluster software run a site, see it work."""
+    """A batch queue that outlives its machine: lay its commands, see it at work, dump a site, write cluster files."""
 
 
+jcq.add_command(dump)
 jcq.add_command(ha)
 jcq.add_command(install)
 jcq.add_command(quickstart)

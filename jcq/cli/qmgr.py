@@ -4,8 +4,12 @@ In a script, a command that fails is reported with its line number and the next 
 as NQS did; the exit code is the highest of all commands: 1 refused, 2 not understood. Where the
 site does not answer, nothing more is tried. Commands are parsed here too, so that help and mistakes
 need no site; the daemon believes nobody and parses again.
+
+At the prompt TAB completes keywords, and arrow-up has the lines typed before, as in a shell also those of earlier
+sessions: they are kept in .qmgr_history of HOME, where that can be written.
 """
 
+import contextlib
 import os
 import sys
 
@@ -21,6 +25,8 @@ from jcq.model.qmgr_help import help_text
 PROMPT = "Mgr: "
 #: Of a line that goes on; our own choice.
 PROMPT_MORE = "Mgr> "
+#: Lines that are kept from one session to the next.
+_HISTORY_LINES_MAX = 1000
 
 
 @click.command(
@@ -121,7 +127,11 @@ def _script(session):
 
 def _interactive(session):
     """Prompt until exit or end of file. What went wrong was seen, so the exit code tells of the last command only."""
-    _set_up_editing()
+    with _editing():
+        return _prompt(session)
+
+
+def _prompt(session):
     code = 0
     while not session.ended:
         try:
@@ -131,6 +141,11 @@ def _interactive(session):
             return code
         except KeyboardInterrupt:
             sys.stdout.write("\n")
+            continue
+        except UnicodeDecodeError:
+            code = complain(
+                "qmgr: the line has characters of another encoding than this terminal's; nothing was done", 2
+            )
             continue
         try:
             code = session.run(line)
@@ -146,10 +161,12 @@ def _read_command():
     return line
 
 
-def _set_up_editing():
+@contextlib.contextmanager
+def _editing():
     try:
         import readline
     except ImportError:  # a Python without readline still has a prompt
+        yield
         return
 
     def complete(_text, state):
@@ -158,7 +175,27 @@ def _set_up_editing():
 
     readline.set_completer(complete)
     readline.set_completer_delims(" \t=(),")
-    readline.parse_and_bind("tab: complete")
+    readline.parse_and_bind("bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete")
+    path = os.path.join(os.environ.get("HOME", ""), ".qmgr_history")
+    if not os.path.isabs(path):
+        yield
+        return
+    # What cannot be read or kept is missed by nobody who did not come to type it.
+    with contextlib.suppress(OSError):
+        readline.read_history_file(path)
+    before = readline.get_current_history_length()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            _keep(readline, path, readline.get_current_history_length() - before)
+
+
+def _keep(readline, path, count):
+    """Append the last `count` lines to the file: another session may have done so meanwhile."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    readline.set_history_length(_HISTORY_LINES_MAX)
+    readline.append_history_file(count, path)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import signal
 
 from jcq import site_cgroup
 from jcq.cluster import control, daemons, epoch, states
+from jcq.cluster.answers import LOOKS_PER_LIMIT, Answers
+from jcq.cluster.notify import Notifier
 from jcq.cluster.space import FULL, Reserve
 from jcq.cluster.verdict import verdict
 from jcq.cluster.watch import Watch
@@ -35,9 +37,10 @@ class Supervisor:
         log: logger.
         maintenance: start no daemons (manual 2.5.5).
         announce: called once, when the site is up.
+        notifier: the `Notifier` of the service manager; None: there is none.
     """
 
-    def __init__(self, ownership, owner_uid, limits, log, maintenance=False, announce=None):
+    def __init__(self, ownership, owner_uid, limits, log, maintenance=False, announce=None, notifier=None):
         self.site = ownership.site
         self.state = states.STARTING
         #: The `JcqError` that ended the run, or None.
@@ -48,6 +51,8 @@ class Supervisor:
         self._maintenance = maintenance
         self._announce = announce
         self._watch = Watch(ownership, owner_uid, limits, log)
+        self._notifier = notifier or Notifier()
+        self._answers = Answers(self._watch.page, self._notifier.watchdog_s)
         self._reserve = Reserve(self.site)
         #: Path of the cgroup of the jobs, known before the disk can hang.
         self._cgroup = site_cgroup.place(self.site.directory, boot_id(ownership.root))
@@ -58,6 +63,8 @@ class Supervisor:
     def run(self):
         """Run until the site has ended; `failure` says how."""
         self._watch.open()
+        if self._notifier.watchdog_s:
+            self._watch.timers.every("tick", self._notifier.watchdog_s / LOOKS_PER_LIMIT, self._tick)
         try:
             self._begin()
             while self.state != states.ENDED:
@@ -78,7 +85,9 @@ class Supervisor:
         if self._maintenance:
             self._log.info("site %s: maintenance=ON, no daemon is started", self.site.name)
             self.state = states.PAUSED
+            self._tell()
         else:
+            self._tell()
             self._guarded(self.do_start_first)
             self._act()
 
@@ -92,6 +101,19 @@ class Supervisor:
             self.state = target
             if action != states.NOTHING:
                 self._guarded(getattr(self, f"do_{action}"), detail)
+            self._tell()
+
+    def _tell(self):
+        """Tell the service manager where the site has got to."""
+        self._notifier.state(self.state, self.site.name, self._ownership.epoch, self._limits, self.failure)
+
+    def _tick(self):
+        """Keep the service manager's watchdog quiet: the site answers, or cjcpw itself sees to it within limits."""
+        if self.state != states.UP or self._watch.pulse is None:
+            self._answers.forget()
+            self._notifier.tick()
+        elif self._answers.look(self._watch.pulse):
+            self._notifier.tick()
 
     def _guarded(self, action, *arguments):
         """Run an action; what it cannot do (no disk, no process) ends the run as a daemon's death does."""

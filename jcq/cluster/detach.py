@@ -14,12 +14,13 @@ _UP = b"up"
 _MESSAGE_BYTES_MAX = 4096
 
 
-def run_detached(function):
+def run_detached(function, forked=None):
     """Fork; the child runs `function(announce)`, this process waits until it calls `announce()`.
 
     Args:
         function: runs in the child, in a session of its own, with /dev/null for standard input and output; its
             standard error is this process's until it announces.
+        forked: called here with the child's pid.
     Raises:
         DetachedFailed: it ended before, with its words and its exit code.
     """
@@ -29,6 +30,8 @@ def run_detached(function):
         os.close(reader)
         _run_and_exit(function, writer)
     os.close(writer)
+    if forked:
+        forked(pid)
     # One message, written in one piece. Not to the end: what the child forks keeps the pipe open.
     said = os.read(reader, _MESSAGE_BYTES_MAX)
     os.close(reader)

@@ -4,8 +4,9 @@ A users' command must start about as fast as the bare interpreter, so it runs as
 site-packages, one path, one import. The others run as `python -I`.
 """
 
+import errno
 import os
-import shutil
+import re
 import sys
 from importlib.util import find_spec
 
@@ -13,7 +14,8 @@ from jcq import options
 from jcq.cluster import links, mksite
 from jcq.conf_files import conf_path
 from jcq.durable import write_durably
-from jcq.errors import MachineIdDiffers
+from jcq.errors import MachineIdDiffers, NotOurs
+from jcq.site import lib, spool
 
 #: Path below the prefix -> (module, flags of the interpreter).
 COMMANDS = {
@@ -43,30 +45,135 @@ sys.exit(main(root={root!r}))
 """
 
 
-def lay(root):
-    """Lay commands and common configuration below a root.
+#: What `_text` writes, whatever interpreter, packages and root it names: a file like this is ours.
+_OURS = re.compile(
+    rb"(#![^\n]+ -IS?\n|#!/bin/sh\n'''exec' [^\n]+\n' '''\n)import sys\nsys\.path[^\n]+\n"
+    rb"from jcq\.cli\.\w+ import (command|main)\n(command|sys\.exit\(main)\(root=[^\n]+\)\n"
+)
+#: More than any of ours has.
+_OURS_BYTES_MAX = 65536
+
+LAID = "laid"
+CHANGED = "changed"
+UNCHANGED = "unchanged"
+KEPT = "kept"
+REMOVED = "removed"
+
+
+def plan(root):
+    """What `lay` would do; nothing is changed.
 
     Args:
         root: the prefix, which is also the root that the commands carry (JCQ_ROOT still wins).
     Returns:
-        Paths of the commands. Doing it again changes nothing but what is out of date.
+        [(`LAID`, `CHANGED`, `UNCHANGED` or `KEPT`, path, content, mode)], commands first.
     Raises:
-        OSError: something cannot be written.
+        NotOurs: at one of the places stands what jcq did not make. OSError: a directory cannot be written.
     """
-    laid = []
-    for place, (module, flags) in COMMANDS.items():
-        path = os.path.join(root, place)
-        links.make_spool(os.path.dirname(path))
-        _write_if_changed(path, _text(module, flags, root).encode())
-        laid.append(path)
-    rc = os.path.join(root, "usr", "lib", "nqs", "rc")
-    links.make_spool(rc)
-    for name in CONF_FILES:
-        path = os.path.join(rc, name)
+    found = []
+    for path, data in _commands(root):
+        _refuse_other_kinds(path)
+        there = _content(path)
+        if there is not None and not _OURS.fullmatch(there):
+            raise NotOurs(path=path)
+        same = there == data and os.stat(path).st_mode & 0o777 == 0o755
+        found.append((LAID if there is None else UNCHANGED if same else CHANGED, path, data, 0o755))
+    for path, data in _conf_files(root):
+        _refuse_other_kinds(path)
+        there = _content(path)
+        found.append((LAID if there is None else UNCHANGED if there == data else KEPT, path, data, 0o644))
+    for did, path, _, _ in found:
+        if did in (LAID, CHANGED):
+            _check_writable(os.path.dirname(path))
+    return found
+
+
+def lay(planned):
+    """Do what `plan` has returned. Raises OSError."""
+    for did, path, data, mode in planned:
+        if did in (LAID, CHANGED):
+            links.make_spool(os.path.dirname(path))
+            write_durably(path, data, mode)
+
+
+def remove(root):
+    """Remove what `lay` made below a root: commands, configuration that nobody changed, directories left empty.
+
+    Returns:
+        [(`REMOVED` or `KEPT`, path, why it was kept)] of what was there; sites and what jcq did not make are kept.
+    Raises:
+        OSError: a directory cannot be written; nothing was removed then.
+    """
+    found = []
+    for path, data in [*_commands(root), *_conf_files(root)]:
         if not os.path.lexists(path):
-            shutil.copyfile(conf_path(name), path)
-            os.chmod(path, 0o644)
-    return laid
+            continue
+        there = None if os.path.islink(path) or not os.path.isfile(path) else _content(path)
+        if there is not None and (_OURS.fullmatch(there) or there == data):
+            found.append((REMOVED, path, ""))
+        else:
+            found.append((KEPT, path, "changed since" if os.path.basename(path) in CONF_FILES else "not jcq's"))
+    for did, path, _ in found:
+        if did == REMOVED:
+            _check_writable(os.path.dirname(path))
+    for did, path, _ in found:
+        if did == REMOVED:
+            os.unlink(path)
+    _remove_empty(root)
+    if os.path.isdir(spool(root)):
+        found.append((KEPT, spool(root), "sites, and links to sites"))
+    return found
+
+
+def _commands(root):
+    for place, (module, flags) in COMMANDS.items():
+        yield os.path.join(root, place), _text(module, flags, root).encode()
+
+
+def _conf_files(root):
+    for name in CONF_FILES:
+        with open(conf_path(name), "rb") as file:
+            yield lib(root, "rc", name), file.read()
+
+
+def _content(path):
+    """What a file holds, up to more than any of ours does; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_OURS_BYTES_MAX)
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_other_kinds(path):
+    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+        raise NotOurs(path=path)
+
+
+def _check_writable(directory):
+    """Raises OSError unless files can be made in a directory, or it can be made itself."""
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    if not os.path.isdir(directory):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), directory)
+
+
+def _remove_empty(root):
+    """Directories of `/usr/lib/nqs` in which a command or a configuration file stood, the deepest first, and above."""
+    top = lib(root)
+    places = {os.path.dirname(os.path.join(root, place)) for place in COMMANDS} | {lib(root, "rc")}
+    below = set()
+    for directory in places:
+        while directory == top or directory.startswith(top + os.sep):
+            below.add(directory)
+            directory = os.path.dirname(directory)
+    for directory in sorted(below, key=len, reverse=True):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            continue  # not empty, or not there
 
 
 def ensure_local_site(machine_id, root, say):
@@ -89,16 +196,6 @@ def ensure_local_site(machine_id, root, say):
     if local.identity.machine_id != machine_id:
         raise MachineIdDiffers(found=local.identity.machine_id, machine_id=machine_id)
     return False
-
-
-def _write_if_changed(path, data):
-    try:
-        with open(path, "rb") as file:
-            if file.read() == data and os.stat(path).st_mode & 0o777 == 0o755:
-                return
-    except FileNotFoundError:
-        pass
-    write_durably(path, data, 0o755)
 
 
 def _text(module, flags, root):

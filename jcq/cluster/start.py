@@ -9,10 +9,11 @@ import pwd
 from contextlib import ExitStack
 
 from jcq import crash_points
-from jcq.cluster import links, output_spool
+from jcq.cluster import links, output_spool, states
 from jcq.cluster.acquire import acquire
 from jcq.cluster.cjcpw import Supervisor
 from jcq.cluster.detach import run_detached
+from jcq.cluster.notify import Notifier
 from jcq.cluster.site_checks import check_local_site
 from jcq.cluster.space import FULL, Reserve
 from jcq.config import read_daemon_conf, read_site_conf
@@ -72,17 +73,18 @@ def start(name, database_path, root, monitored, ignore_maintenance=False, warn=N
     Raises:
         JcqError: why it did not start, or how it ended; its `exit_code` is cjcpw's.
     """
+    notifier = Notifier.take(os.environ)
 
     def begin(announce=None):
-        _start(name, database_path, root, ignore_maintenance, warn, force, source, announce)
+        _start(name, database_path, root, ignore_maintenance, warn, force, source, announce, notifier)
 
     if monitored:
         begin()
     else:
-        run_detached(begin)
+        run_detached(begin, notifier.main_pid)
 
 
-def _start(name, database_path, root, ignore_maintenance, warn, force, source, announce):
+def _start(name, database_path, root, ignore_maintenance, warn, force, source, announce, notifier):
     log = open_log(None, "cjcpw")
     mode = "cjcpw" if announce is None else "cjcpw -c"
     node = host_name()
@@ -105,9 +107,10 @@ def _start(name, database_path, root, ignore_maintenance, warn, force, source, a
                     warn(line)
             maintenance = conf.maintenance and not ignore_maintenance
             output_spool.check(site, conf.output_spool)
+            notifier.acquiring(site.name)
             ownership = _acquire(site, root, conf, log, announce is None, force, source)
             _place_output(ownership, conf.output_spool, log)
-            _run(ownership, identity, limits, log, maintenance, announce, last_acts)
+            _run(ownership, identity, limits, log, maintenance, announce, notifier, last_acts)
         except Exception as error:
             code = getattr(error, "exit_code", 1)
             log.error("site %s: %s ends on node %s, asked by uid %d: %s; exit code %d",
@@ -146,14 +149,15 @@ def _place_output(ownership, directory, log):
         raise OutputSpoolUnusable(path=path, reason=f"{error.filename or path}: {error.strerror}") from error
 
 
-def _run(ownership, identity, limits, log, maintenance, announce, last_acts):
+def _run(ownership, identity, limits, log, maintenance, announce, notifier, last_acts):
     if maintenance and announce is not None:
         # Nothing to start, and nobody who stays.
         log.info("site %s: maintenance=ON, cjcpw -c starts nothing", ownership.site.name)
         ownership.release()
+        notifier.state(states.PAUSED, ownership.site.name, 0, limits)
         announce()
         return
-    supervisor = Supervisor(ownership, identity.uid, limits, log, maintenance, announce)
+    supervisor = Supervisor(ownership, identity.uid, limits, log, maintenance, announce, notifier)
     last_acts.callback(supervisor.close)
     supervisor.run()
     if supervisor.failure is not None:

@@ -139,6 +139,11 @@ class Watch:
         self._pulse = Pulse(self.site, self._ownership.epoch, self._selector)
         self.timers.every("pulse", self.silence_limit_s / _PULSES_PER_LIMIT, self._look_at_pulse)
 
+    @property
+    def pulse(self):
+        """The `Pulse` of jcdbs while the site is up, else None."""
+        return self._pulse
+
     def end_pulse(self):
         """jcdbs is gone, or is going."""
         self.timers.cancel("pulse")

@@ -10,13 +10,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jcq.errors import JcqError, OutcomeUnknown, from_code
+from jcq.errors import JcqError, LimitExceeded, OutcomeUnknown, from_code
+from jcq.model import limits
 
 #: What a client raises when the server does not answer: a lost answer means that the outcome is unknown.
 ConnectionLost = redis.RedisError
 #: A server that hangs is given up after this time, so that nobody hangs with it (ha-facts.md section 4).
 ANSWER_LIMIT_S = 30.0
 _LOST = (redis.ConnectionError, redis.TimeoutError)
+#: Errors whose detail is data, of which words are made here: the errors themselves import nothing.
+_WORDS = {LimitExceeded.code: limits.excess}
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class Sender:
     def _error(op, failed):
         if isinstance(failed, redis.ConnectionError):
             raise failed
-        return from_code(op.name, str(failed))
+        return from_code(op.name, str(failed), _WORDS)
 
     @staticmethod
     def _decoded(op, answers):

@@ -13,6 +13,7 @@ from jcq.jcdbs import keys, scripts
 from jcq.jcdbs.rq_forms import rq_result, rq_time
 from jcq.jcdbs.sending import Op, Sender
 from jcq.model import lifecycle
+from jcq.model.limits import to_text
 from jcq.model.queue import DEFAULT_QUEUES, TYPES, Queue
 from jcq.model.request import PRIORITY_DEFAULT, Request
 from jcq.model.restart import ATTRIBUTES
@@ -47,8 +48,14 @@ class SiteRecord:
     #: FREE, LOGIN, or the path of the shell that runs every script (FIXED).
     shell_strategy: str = "FREE"
     retention_s: int = 0
-    #: NQS's lifetime of requests in pipe queues; shown, and without effect.
-    lifetime_s: int = 0
+    #: Pipe queues give a request up when its retries have lasted as long as the shorter of retry time and lifetime.
+    lifetime_s: int = scripts.LIFETIME_S
+
+
+def _order_of_rid(rid):
+    """`200-17` before `200-101`; one that is damaged anywhere."""
+    machine, _, number = rid.rpartition("-")
+    return machine, int(number) if number.isascii() and number.isdigit() else 0
 
 
 def _text(answer):
@@ -225,6 +232,17 @@ class Store(Sender):
         """
         return self._change("edit_access", 0.0, (name, kind, mode, *entries), repeatable=kind in ("none", "all"))
 
+    def edit_limit(self, name, limits, now_s):
+        """Change one resource limit of a batch queue; what is in the queue keeps what it has.
+
+        Args:
+            limits: a set with one limit, see `jcq.model.limits`; unlimited without a warning value takes it away.
+        Raises (when run): NoSuchQueue, BadValue for a pipe queue.
+        """
+        (limit,) = limits
+        text = "" if limits[limit] == (None, None) else to_text(limits).partition("=")[2]
+        return self._change("edit_limit", now_s, (name, limit, text))
+
     # --- requests ----------------------------------------------------------------------------
 
     def request(self, rid):
@@ -261,6 +279,10 @@ class Store(Sender):
 
         return Op("members", tuple(commands), decode)
 
+    def live(self):
+        """-> [rid] of all requests that have not ended, in the order of their numbers."""
+        return self._script("live", (), lambda answer: sorted(map(_text, answer), key=_order_of_rid))
+
     def done(self):
         """-> [rid] of the requests that have ended, the latest end last."""
         return Op("done", (("ZRANGE", keys.DONE, 0, -1),), lambda answers: [_text(rid) for rid in answers[0]])
@@ -275,11 +297,11 @@ class Store(Sender):
             token: the same one again submits nothing and gets the same queue; empty: never the same.
         Returns:
             An Op -> (queue it was submitted to, state).
-        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly, QueueClosed, QueueRestricted.
+        Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly, QueueClosed, QueueRestricted, LimitExceeded.
         """
         accepted = replace(request, submitted_to=request.queue, submitted_s=float(f"{now_s:.6f}"))
         fields = {**request.to_hash(), "sum": accepted.checksum()}
-        for made_there in ("rid", "seq", "queue", "due_s", "state"):
+        for made_there in ("rid", "seq", "queue", "queue_limits", "due_s", "state"):
             fields.pop(made_there, None)
         head = (request.rid, request.seq, request.queue, f"{request.due_s:.6f}", "1" if hold else "0", token)
         args = (*head, *_flat(fields))
@@ -321,7 +343,7 @@ class Store(Sender):
     def move(self, rid, uid, queue, now_s):
         """Move what does not run to another queue.
 
-        Raises as `hold` and `submit`; BadValue where it is in that queue already.
+        Raises as `hold` and `submit`; InQueueAlready.
         """
         return self._change("move", now_s, (rid, uid, queue), repeatable=False)
 
@@ -334,7 +356,7 @@ class Store(Sender):
             uid: as `hold`.
         Returns:
             An Op -> its state then.
-        Raises (when run): as `hold`; RecordChanged where it is not what was read any more.
+        Raises (when run): as `hold`; RecordChanged where it is not what was read any more; LimitExceeded.
         """
         due = "" if after.due_s == before.due_s else f"{after.due_s:.6f}"
         old, new = before.to_hash(), {**after.to_hash(), "sum": after.checksum()}

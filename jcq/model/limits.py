@@ -1,10 +1,13 @@
-"""Resource limits of requests: the table of them, and their values as written by users, stored, and read by people.
+"""Resource limits of requests and queues: the table of them; values as written, as stored, as people read them.
 
 Options, units and the warning value are NQS's (nqs-facts.md section 2); -lE is ours. What Linux can enforce, and
 how, stands in the table: the worker, qlimit and qmgr read it there.
 
 A set of limits is a dict {name of a limit: (value, warning)}: value None for unlimited, warning None for none. Sizes
 are bytes, times seconds. Stored it is `cpu_process=60:50 memory_request=1000000`.
+
+A batch queue has such a set too: what requests may ask for, and what those get that ask for nothing. What is not in it
+is unlimited there. Its nice value is the smallest, that is the best, that a request may ask for.
 """
 
 import re
@@ -44,6 +47,21 @@ class Limit:
         """`Per-process CPU time`."""
         return f"Per-{self.scope} {self.words}"
 
+    @property
+    def command(self):
+        """How qmgr sets it for a queue: `per_process cpu_limit`, `data_limit`."""
+        return _COMMANDS.get(self.name) or f"per_{self.scope} {self.name.partition('_')[0]}_limit"
+
+
+#: Those that qmgr names in their own way (nqs-facts.md section 4); elapsed_limit is ours.
+_COMMANDS = {
+    "core_process": "corefile_limit",
+    "data_process": "data_limit",
+    "elapsed_request": "elapsed_limit",
+    "nice_process": "nice_value_limit",
+    "stack_process": "stack_limit",
+    "workset_process": "working_set_limit",
+}
 
 #: In the order in which they are shown.
 LIMITS = (
@@ -103,17 +121,35 @@ def parse_option(limit, text):
     Raises:
         UsageError: it names the option and shows an example.
     """
+    try:
+        return _parse(limit, text)
+    except ValueError as error:
+        example = _EXAMPLES[limit.kind].format(limit.option)
+        raise UsageError(reason=f"{limit.option}: {error}; for example {example}") from None
+
+
+def parse_of_queue(limit, text):
+    """As `parse_option`, for a queue: a nice value may be unlimited there, which means that the queue has none.
+
+    Raises:
+        ValueError: what is wrong, in words that follow `set data_limit: ...`.
+    """
+    return (None, None) if text.strip().lower() == UNLIMITED else _parse(limit, text)
+
+
+def _parse(limit, text):
+    """(value, warning); raises ValueError."""
     first, comma, second = text.partition(",")
     value = _value(limit, first, text)
     if not comma:
         return value, None
     if limit.kind == NICE:
-        raise _refused(limit, "has no warning value")
+        raise ValueError("has no warning value")
     warning = _value(limit, second, text)
     if warning is None:
-        raise _refused(limit, "a warning value cannot be unlimited")
+        raise ValueError("a warning value cannot be unlimited")
     if value is not None and warning > value:
-        raise _refused(limit, f"the warning value is above the limit in {text!r}")
+        raise ValueError(f"the warning value is above the limit in {text!r}")
     return value, warning
 
 
@@ -145,6 +181,19 @@ def from_text(text):
     return found
 
 
+def effective(own, of_queue):
+    """The limits that hold for a request.
+
+    Args:
+        own: stored text of those that its submission, or qalter, gave.
+        of_queue: stored text of those that it has of its queue; its own go before them.
+    Returns:
+        A set of limits, in the order of the table.
+    """
+    found = from_text(of_queue) | from_text(own)
+    return {limit.name: found[limit.name] for limit in LIMITS if limit.name in found}
+
+
 def merged(text, changes):
     """The stored text of the limits in `text` with those of the stored text `changes` in their places."""
     return to_text(from_text(text) | from_text(changes))
@@ -168,6 +217,55 @@ def shown(limit, value):
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}{fraction}"
 
 
+def lines(found):
+    """`Per-process CPU time limit = 0:10:00, warning = 0:09:00` for each of a set of limits.
+
+    Returns:
+        {name: line}, in the order of the table.
+    """
+    made = {}
+    for limit in LIMITS:
+        if limit.name in found:
+            value, warning = found[limit.name]
+            line = f"{limit.title} limit = {shown(limit, value)}".replace("nice value limit", "nice value")
+            made[limit.name] = line if warning is None else f"{line}, warning = {shown(limit, warning)}"
+    return made
+
+
+def qmgr_lines(text, queue):
+    """The commands of qmgr that give a queue without limits those of a stored text.
+
+    Returns:
+        [line], such as `set per_process cpu_limit = (600, 540) night`.
+    """
+    made = []
+    for name, numbers in from_text(text).items():
+        # Bare `unlimited` is what a queue has without a command.
+        if numbers != (None, None):
+            value, warning = (UNLIMITED if number is None else str(number) for number in numbers)
+            given = value if numbers[1] is None else f"{value}, {warning}"
+            made.append(f"set {BY_NAME[name].command} = ({given}) {queue}")
+    return made
+
+
+def excess(detail):
+    """Why a queue refuses a request, in words.
+
+    Args:
+        detail: `QUEUE NAME ALLOWED ASKED` with the numbers as they are stored; what the site database answers.
+    """
+    try:
+        queue, name, *numbers = detail.split()
+        limit = BY_NAME[name]
+        allowed, asked = (shown(limit, None if text == UNLIMITED else _number(text)) for text in numbers)
+    except (KeyError, ValueError):
+        return f"a resource limit of the queue is exceeded ({detail})"
+    if limit.kind == NICE:
+        return f"queue {queue} allows a nice value of {allowed} and above, but {asked} was asked for ({limit.option})"
+    what = f"{limit.words} per {limit.scope}"
+    return f"queue {queue} allows {what} of {allowed}, but {asked} was asked for ({limit.option})"
+
+
 def _number(text):
     """A stored number; Raises ValueError."""
     if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
@@ -181,40 +279,36 @@ def _value(limit, text, whole):
     text = text.strip().lower()
     if limit.kind == NICE:
         if not re.fullmatch(r"[-+]?\d{1,2}", text, re.ASCII) or not NICE_MIN <= int(text) <= NICE_MAX:
-            raise _refused(limit, f"needs a number from {NICE_MIN} to {NICE_MAX}, not {whole!r}")
+            raise ValueError(f"needs a number from {NICE_MIN} to {NICE_MAX}, not {whole!r}")
         return int(text)
     if text == UNLIMITED:
         return None
-    return _size(limit, text, whole) if limit.kind == SIZE else _time(limit, text, whole)
+    return _size(text, whole) if limit.kind == SIZE else _time(text, whole)
 
 
-def _size(limit, text, whole):
+def _size(text, whole):
     found = _NUMBER.fullmatch(text)
     if not found or found[3] not in _UNITS:
-        raise _refused(limit, f"needs a number and a unit (b, w, kb, kw, mb, mw, gb, gw, tb), not {whole!r}")
+        raise ValueError(f"needs a number and a unit (b, w, kb, kw, mb, mw, gb, gw, tb), not {whole!r}")
     fraction = found[2] or ""
     value = int(found[1] + fraction) * _UNITS[found[3]] // 10 ** len(fraction)
     if value > SIZE_MAX:
-        raise _refused(limit, f"{whole!r} is too large; leave the limit out, or say unlimited")
+        raise ValueError(f"{whole!r} is too large; leave the limit out, or say unlimited")
     return value
 
 
-def _time(limit, text, whole):
+def _time(text, whole):
     found = _TIME.fullmatch(text)
     if not found:
-        raise _refused(limit, f"needs a time, [[hours:]minutes:]seconds, not {whole!r}")
+        raise ValueError(f"needs a time, [[hours:]minutes:]seconds, not {whole!r}")
     hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
     if (found[2] and seconds >= 60) or (found[1] and minutes >= 60):
-        raise _refused(limit, f"minutes and seconds behind a colon go to 59, not {whole!r}")
+        raise ValueError(f"minutes and seconds behind a colon go to 59, not {whole!r}")
     thousandths = int((found[4] or "").ljust(3, "0")[:3])
     value = (hours * 60 + minutes) * 60 + seconds
     if value >= TIME_MAX_S:
-        raise _refused(limit, f"{whole!r} is too long; leave the limit out, or say unlimited")
+        raise ValueError(f"{whole!r} is too long; leave the limit out, or say unlimited")
     if not value and not thousandths:
-        raise _refused(limit, f"needs a time above 0, not {whole!r}")
+        raise ValueError(f"needs a time above 0, not {whole!r}")
     # One division: a sum of two binary fractions may have more than three decimals, which are not stored.
     return (value * 1000 + thousandths) / 1000 if thousandths else value
-
-
-def _refused(limit, what):
-    return UsageError(reason=f"{limit.option}: {what}; for example {_EXAMPLES[limit.kind].format(limit.option)}")

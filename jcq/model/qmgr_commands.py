@@ -7,12 +7,13 @@ The capitals of a keyword are its documented shortest form (nqs-facts.md section
     WORD = <kind>   a keyword or an option with a value; `[=]` where `=` may be left out
     [...]           may be left out
 
-A row without help is a command that NQS has and this version of jcq has not. It stands here so that
-an abbreviation means the same in every version, and so that the answer to it can say so.
+What NQS has and jcq has not stands here too, so that an abbreviation means what it means there; its help says that
+it is refused, or accepted without effect (`jcq.nqsdaemon.qmgr.nqs_only`).
 
 Choices of our own, where the sources are silent:
   * `set global_run_limit`: the name; 0 means none.
   * `set restart`: the name of NEC's restart attribute in qmgr is not public.
+  * `set elapsed_limit`: ours, as qsub -lE is. `unlimited` takes any limit of a queue away.
   * `set retention`: ours; it goes before retention= of daemon.conf.
   * `set nqsbg`: ours, for processes that a request starts on purpose to outlive it.
   * `show lost_found`, `show configuration`: NQS has none; nor `delete default_queues`, with which the latter begins.
@@ -98,8 +99,16 @@ COMMANDS = (
     ("REMove Queues = <queues> <complex>", MANAGER, "Take queues out of a complex."),
     ("RESume Request [=] <requests>", OPERATOR, "Let suspended requests go on."),
     ("SEt COMplex Run_limit = <run_limit> <complex>", MANAGER, "So many requests of the complex's queues run at once."),
-    ("SEt COrefile_limit", MANAGER, ""),
-    ("SEt DAta_limit", MANAGER, ""),
+    (
+        "SEt COrefile_limit = <core_process> <queue>",
+        MANAGER,
+        "The greatest core file of each process: what requests of the queue may ask for, and have if they do not ask.",
+    ),
+    (
+        "SEt DAta_limit = <data_process> <queue>",
+        MANAGER,
+        "The greatest data segment of each process, such as 2gb, (2gb, 1gb) with a warning value, or unlimited.",
+    ),
     ("SEt DEBug [=] <number>", MANAGER, "Accepted for NQS's sake, without effect: jcq logs everything that it does."),
     (
         "SEt DEFault Batch_request Priority [=] <priority>",
@@ -117,6 +126,7 @@ COMMANDS = (
     ("SEt DEFault Print_request <anything>", MANAGER, "jcq has no devices, so this is refused."),
     ("SEt DEStination = <destinations> <queue>", MANAGER, "Replace the destinations of a pipe queue."),
     ("SEt DEVice <anything>", MANAGER, "jcq has no devices, so this is refused."),
+    ("SEt ELapsed_limit = <elapsed_request> <queue>", MANAGER, "The time from the start of a request to its end."),
     (
         "SEt GLobal_run_limit = <run_limit_or_none>",
         MANAGER,
@@ -125,7 +135,7 @@ COMMANDS = (
     (
         "SEt LIfetime [=] <hours>",
         MANAGER,
-        "Kept and shown for NQS's sake, without effect: destination_retry time bounds what a pipe queue keeps.",
+        "So long a pipe queue tries to hand a request on; the shorter of this and destination_retry time counts.",
     ),
     ("SEt LOg_file [=] <text>", MANAGER, "Accepted for NQS's sake, without effect: the log is a file of the site."),
     ("SEt MAIl [=] <address>", MANAGER, "Who sends the site's mail, as its readers see it: an account or an address."),
@@ -148,7 +158,11 @@ COMMANDS = (
         MANAGER,
         "Accepted for NQS's sake, without effect: jcq starts no network programs.",
     ),
-    ("SEt NIce_value_limit", MANAGER, ""),
+    (
+        "SEt NIce_value_limit = <nice_process> <queue>",
+        MANAGER,
+        "The smallest nice value, which is the best, that requests may ask for, and have if they do not ask.",
+    ),
     ("SEt NO_Access <queue>", MANAGER, "Empty a queue's access list: it accepts nobody's requests, not even root's."),
     ("SEt NO_Default Batch_request Queue", MANAGER, "Requests that name no queue are refused."),
     ("SEt NO_Default DEvice_request <anything>", MANAGER, "jcq has no devices, so this is refused."),
@@ -161,8 +175,18 @@ COMMANDS = (
         " OFF: they are killed at once.",
     ),
     ("SEt Open_wait [=] <number>", MANAGER, "Accepted for NQS's sake, without effect: jcq has no devices."),
-    ("SEt PER_Process", MANAGER, ""),
-    ("SEt PER_Request", MANAGER, ""),
+    (
+        "SEt PER_Process Cpu_limit = <cpu_process> <queue>",
+        MANAGER,
+        "The CPU time of each process: 90 (seconds), 1:30:00, or (10:00, 9:00) with a warning value, or unlimited.",
+    ),
+    ("SEt PER_Process Memory_limit = <memory_process> <queue>", MANAGER, "The memory size of each process."),
+    ("SEt PER_Process Permfile_limit = <permfile_process> <queue>", MANAGER, "The size of each file."),
+    ("SEt PER_Process Tempfile_limit = <tempfile_process> <queue>", MANAGER, "The size of each temporary file."),
+    ("SEt PER_Request Cpu_limit = <cpu_request> <queue>", MANAGER, "The CPU time of all processes of a request."),
+    ("SEt PER_Request Memory_limit = <memory_request> <queue>", MANAGER, "The memory size of all processes together."),
+    ("SEt PER_Request Permfile_limit = <permfile_request> <queue>", MANAGER, "The file space of a request."),
+    ("SEt PER_Request Tempfile_limit = <tempfile_request> <queue>", MANAGER, "The temporary file space of a request."),
     (
         "SEt PIpe_client = <program> <queue>",
         MANAGER,
@@ -188,15 +212,15 @@ COMMANDS = (
         "Scripts of requests that name no shell are run by their owner's login shell.",
     ),
     ("SEt SHell_strategy Login", MANAGER, "The same as FREE: the login shell reads the script itself."),
-    ("SEt STack_limit", MANAGER, ""),
+    ("SEt STack_limit = <stack_process> <queue>", MANAGER, "The greatest stack segment of each process."),
     ("SEt UNrestricted_access <queue>", MANAGER, "Let a queue accept everyone's requests."),
     (
         "SEt User_limit = <user_limit> <queue>",
         MANAGER,
         "So many requests of one user run at once in the queue; 0: no limit.",
     ),
-    ("SEt WOrking_set_limit", MANAGER, ""),
-    ("SHOw All", USER, "Show parameters, managers and all queues at length."),
+    ("SEt WOrking_set_limit = <workset_process> <queue>", MANAGER, "The greatest working set of each process."),
+    ("SHOw All", USER, "Show parameters, managers, all queues at length, and complexes."),
     ("SHOw Complex", USER, "Show the complexes with their run limits and queues."),
     (
         "SHOw CONfiguration",

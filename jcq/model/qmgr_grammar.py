@@ -12,7 +12,7 @@ Source: nqs-facts.md sections 4 and 8, which have the scripts that this must rea
 import re
 from dataclasses import dataclass, field
 
-from jcq.errors import NotSupported, UsageError
+from jcq.errors import UsageError
 from jcq.model.qmgr_commands import COMMANDS
 from jcq.model.qmgr_values import KINDS, Tokens, match
 
@@ -20,6 +20,8 @@ from jcq.model.qmgr_values import KINDS, Tokens, match
 LINE_CHARACTERS_MAX = 8192
 
 _PART = re.compile(r"\[=\]|=|\[<(\w+)>\]|<(\w+)>|\[(\w+)(?: = <(\w+)>)?\]|(\w+)")
+#: Kinds of resource limits are called as the limits are.
+_LIMIT = re.compile(r"<\w+_(?:process|request)>")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Part:
     """What may follow the keywords of a command: a value, or an option with or without one."""
 
     keyword: Keyword | None
-    #: A key of `KINDS`; empty for an option without value; "unsupported" for one that jcq has not yet.
+    #: A key of `KINDS`; empty for an option without value.
     kind: str
     optional: bool
 
@@ -74,11 +76,6 @@ class Form:
         """The keywords in full, for instance `set run_limit`."""
         return " ".join(keyword.name for keyword in self.keywords)
 
-    @property
-    def supported(self):
-        """Whether this version of jcq has the command."""
-        return bool(self.help)
-
 
 @dataclass(frozen=True)
 class Command:
@@ -104,7 +101,8 @@ def compile_form(syntax, right, help_text):
             parts.append(Part(None, kind or optional_kind, bool(optional_kind)))
         else:
             equals = found.group()
-    shown = re.sub(r" \[\w+ = <unsupported>\]", "", syntax).replace("_or_none>", ">").replace("<anything>", "...")
+    shown = syntax.replace("_or_none>", ">").replace("<anything>", "...")
+    shown = _LIMIT.sub("<limit>", shown)
     return Form(tuple(keywords), equals, tuple(parts), right, help_text, shown)
 
 
@@ -133,11 +131,6 @@ def form_of(path):
     return None
 
 
-def supported(path):
-    """Whether this version of jcq has a command whose keywords begin with `path`."""
-    return any(form.supported and tuple(form.verb.split())[: len(path)] == path for form in FORMS)
-
-
 def parse(line):
     """Parse one line.
 
@@ -147,7 +140,6 @@ def parse(line):
         A `Command`, or None for a blank line or a comment.
     Raises:
         UsageError: what is wrong, and what to write instead.
-        NotSupported: NQS has this command or option, this version of jcq has not.
     """
     if len(line) > LINE_CHARACTERS_MAX:
         raise UsageError(reason=f"a line of {len(line)} characters; at most {LINE_CHARACTERS_MAX} are read")
@@ -169,21 +161,18 @@ def _read_keywords(tokens):
             return form
         token = tokens.peek()
         if token is None:
-            raise UsageError(reason=f"{' '.join(path)}: a word is missing; {_one_of(path, choices)}")
+            raise UsageError(reason=f"{' '.join(path)}: a word is missing; {_one_of(choices)}")
         keyword = match(token.text, choices) if token.kind == "word" else None
         if keyword is None:
             if not path:
                 raise UsageError(reason=f"{token.text!r} is no command of qmgr; help lists them")
-            raise UsageError(reason=f"{' '.join(path)}: unknown word {token.text!r}; {_one_of(path, choices)}")
+            raise UsageError(reason=f"{' '.join(path)}: unknown word {token.text!r}; {_one_of(choices)}")
         tokens.next()
         path = (*path, keyword.name)
-        if not supported(path):
-            raise NotSupported(what=" ".join(path))
 
 
-def _one_of(path, choices):
-    """What may be written, without the commands that jcq has not."""
-    return f"use one of {', '.join(keyword.name for keyword in choices if supported((*path, keyword.name)))}"
+def _one_of(choices):
+    return f"use one of {', '.join(keyword.name for keyword in choices)}"
 
 
 def _read_values(form, tokens, values):
@@ -206,8 +195,6 @@ def _read_values(form, tokens, values):
         if keyword is None:
             raise wrong(f"unexpected {token.text!r}")
         part = next(part for part in options if part.keyword == keyword)
-        if part.kind == "unsupported":
-            raise NotSupported(what=f"{keyword.name} of {form.verb}")
         if part.name in values:
             raise wrong(f"{keyword.name} is given twice")
         if not part.kind:
@@ -277,7 +264,7 @@ def completions(line):
     Args:
         line: what has been typed up to the cursor; its last word may be unfinished.
     Returns:
-        Keywords in full, lower case; only of commands that jcq has. Empty where a value is expected.
+        Keywords in full, lower case. Empty where a value is expected.
     """
     words = line.split()
     unfinished = words.pop().lower() if words and not line[-1].isspace() else ""
@@ -293,8 +280,8 @@ def completions(line):
         if keyword is None:
             return []
         path = (*path, keyword.name)
-    known = [keyword.name for keyword in next_keywords(path) if supported((*path, keyword.name))]
+    known = [keyword.name for keyword in next_keywords(path)]
     form = form_of(path)
-    if form and form.supported and len(words) > len(path):
-        known = [part.keyword.name for part in form.parts if part.keyword and part.kind != "unsupported"]
+    if form and len(words) > len(path):
+        known = [part.keyword.name for part in form.parts if part.keyword]
     return [name for name in known if name.startswith(unfinished)]

@@ -20,7 +20,7 @@ def help_text(topic=()):
     Raises:
         UsageError: no command begins with them.
     """
-    forms = [form for form in FORMS if form.supported and _about(form, topic)]
+    forms = [form for form in FORMS if _about(form, topic)]
     if not forms:
         raise UsageError(reason=f"no command begins with {' '.join(topic)!r}; help lists them")
     if not topic:

@@ -7,7 +7,7 @@ ValueError with what is wrong, in words that follow `create batch_queue: ...`.
 from dataclasses import dataclass
 
 from jcq.errors import UsageError
-from jcq.model import requestname
+from jcq.model import limits, requestname
 from jcq.model.mail_address import valid_address
 from jcq.model.queue import NAME_MAX, PRIORITY_MAX, RUN_LIMIT_MAX, valid_name
 from jcq.model.request import parse_request_id
@@ -383,6 +383,30 @@ def _address(tokens):
     return text
 
 
+def _resource_limit(limit):
+    """The reader of a `jcq.model.limits.Limit`: `10gb`, `10gb, 9gb`, or either in parentheses -> (value, warning)."""
+
+    def read(tokens):
+        token = tokens.peek()
+        if token is None or token.kind != "(":
+            text = _text(tokens, "a limit")
+            if tokens.left() and tokens.peek().kind == ",":
+                tokens.next()
+                text += f", {_text(tokens, 'a warning value')}"
+            return limits.parse_of_queue(limit, text)
+        tokens.next()
+        words = []
+        while (token := tokens.next()) is not None and token.kind != ")":
+            words.append(token.text)
+        if token is None:
+            raise ValueError("the parenthesis of a limit is not closed")
+        if not words:
+            raise ValueError("a limit is missing in the parentheses")
+        return limits.parse_of_queue(limit, " ".join(words))
+
+    return read
+
+
 #: Kind, as the table of commands writes it -> reader of its value.
 KINDS = {
     "address": _address,
@@ -412,4 +436,5 @@ KINDS = {
     "to_queue": _queue,
     "topic": _topic,
     "user_limit": _user_limit,
+    **{limit.name: _resource_limit(limit) for limit in limits.LIMITS},
 }

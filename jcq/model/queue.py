@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
+from jcq.model import limits as limits_model
 from jcq.model.restart import RESTART
 
 BATCH = "BATCH"
@@ -41,6 +42,8 @@ class Queue:
     groups: tuple[str, ...] = ()
     #: Batch: so many of one user run at once; 0: no limit.
     user_limit: int = 0
+    #: Batch: resource limits, see `jcq.model.limits`; what is not there is unlimited.
+    limits: str = ""
     #: Requests by state; filled when read, never written.
     counts: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -48,6 +51,7 @@ class Queue:
     def from_hash(cls, flat):
         """Build from the database's dict of bytes."""
         text = {key.decode(): value.decode() for key, value in flat.items()}
+        limits_model.from_text(text.get("limits", ""))
         return cls(
             name=text["name"],
             type=text["type"],
@@ -63,6 +67,7 @@ class Queue:
             restricted=text.get("restricted") == "1",
             users=tuple(text["users"].split(",")) if text.get("users") else (),
             groups=tuple(text["groups"].split(",")) if text.get("groups") else (),
+            limits=text.get("limits", ""),
         )
 
     def to_hash(self):

@@ -71,6 +71,8 @@ class Request:
     mail_to: str = ""
     #: Resource limits, `cpu_process=60:50 ...`, see `jcq.model.limits`.
     limits: str = ""
+    #: Those that it has of its queue, since it entered that, where it has none of its own.
+    queue_limits: str = ""
     #: HOME of a site without root whose uid has no account.
     home: str = ""
     attempt: int = 0
@@ -202,7 +204,7 @@ _CONVERTERS: dict = {"int": int, "float": _finite, "str": str, "bool": lambda te
 _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }
-_FROM_TEXT["limits"] = _limits
+_FROM_TEXT["limits"] = _FROM_TEXT["queue_limits"] = _limits
 
 
 @dataclass(frozen=True)

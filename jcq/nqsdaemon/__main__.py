@@ -22,13 +22,13 @@ from jcq.jcdbs.revival import Revival, Room
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.journal import open_log
 from jcq.node import node_id
-from jcq.nqsdaemon.daemon import Daemon, listen, subscribed
+from jcq.nqsdaemon.daemon import IDLE_LIMIT_S, Daemon, listen, subscribed
 from jcq.nqsdaemon.desk import Desk
 from jcq.nqsdaemon.port import open_port
 from jcq.nqsdaemon.recovery import recover
 from jcq.nqsdaemon.spool import Spool
 from jcq.site import Site, socket_path
-from jcq.site_page import Fence, SitePage
+from jcq.site_page import Fence, SitePage, now_ns
 
 
 def main(argv=None):
@@ -77,7 +77,8 @@ def _serve(options, site, identity, conf, log):
     mine = os.stat(site.api_socket).st_ino
     try:
         while not stop.requested:
-            daemon.run_once()
+            daemon.run_once(page.turn_limit_s(IDLE_LIMIT_S))
+            page.nqsdaemon_ns = now_ns()
     finally:
         daemon.close()
     try:

@@ -33,7 +33,7 @@ UNREAD_BYTES_MAX = 256 * 1024 * 1024
 _LARGE_BYTES = 1024 * 1024
 _ACCEPTS_PER_TURN = 64
 _TASKS_PER_TURN = 256
-_IDLE_LIMIT_S = 10.0
+IDLE_LIMIT_S = 10.0
 _RETIRE_EVERY_S = 60.0
 #: While nothing can be written: how soon to look whether it can.
 _BARE_LIMIT_S = 0.25
@@ -84,7 +84,7 @@ class Daemon:
 
     # --- one turn ----------------------------------------------------------------------------
 
-    def run_once(self, limit_s=_IDLE_LIMIT_S):
+    def run_once(self, limit_s=IDLE_LIMIT_S):
         """Wait at most `limit_s` seconds for something to do, and do it.
 
         Raises:

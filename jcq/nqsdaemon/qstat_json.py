@@ -1,11 +1,16 @@
 """qstat --json: one object, version 1, filtered exactly as the text is.
 
-    {"version": 1, "site": NAME, "queues": [QUEUE, ...], "requests": [REQUEST, ...]}
+    {"version": 1, "site": NAME, "queues": [QUEUE, ...], "complexes": [COMPLEX, ...], "requests": [REQUEST, ...]}
 
 QUEUE: `name`, `type` (BATCH, PIPE), `priority`, `enabled`, `started`, `state` (the two words of the
 text: [ENABLED or DISABLED, STOPPED, STOPPING, RUNNING or INACTIVE]), `pipeonly`, `run_limit` (null for
-PIPE), `destinations` (names; empty for BATCH), `restart`, `background` (whether processes that outlive a
-request's script live on), `counts` (state -> number of requests, of all users). Queues are in order of dispatch.
+PIPE), `user_limit` (so many of one user run at once; null: no limit), `access` ({"unrestricted": whether everybody may
+submit, "users": [NAME, ...], "groups": [NAME, ...]}, names or ids as they were given to qmgr), `complexes` (names of
+those it is in), `limits` (what requests may ask for), `destinations` (names; empty for BATCH), `restart`, `background`
+(whether processes that outlive a request's script live on), `counts` (state -> number of requests, of all users).
+Queues are in order of dispatch.
+
+COMPLEX, one for each that the site has, by name: `name`, `run_limit`, `queues` (names).
 
 REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle),
 `suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
@@ -16,8 +21,9 @@ a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, 
 `cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is
 not running, in one phrase; null where it runs or has ended).
 
-`limits` has a key for each resource limit that was given: {NAME: {"value": number, or null for unlimited, "warning":
-number, or null for none}}; sizes are bytes, times seconds. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
+`limits` has a key for each resource limit that there is: {NAME: {"value": number, or null for unlimited, "warning":
+number, or null for none}}; sizes are bytes, times seconds. Those of a request have `from_queue` too: false where it
+was asked for, true where the queue gave it. Names: those of jcq.model.limits.LIMITS (`cpu_process` is
 qsub's -lt, `cpu_request` -lT, ...).
 
 `*_s` are seconds, moments counted from 1970; what does not apply is null. Live requests are listed in
@@ -30,14 +36,14 @@ import json
 
 from jcq.model import lifecycle, limits
 from jcq.model.queue import BATCH, PIPE
-from jcq.nqsdaemon.queue_block import state_words
+from jcq.nqsdaemon.queue_block import access_name, state_words
 from jcq.nqsdaemon.request_lines import output_path
 
 VERSION = 1
 
 
-def queue_object(queue):
-    """The dict of a `Queue`."""
+def queue_object(queue, complexes=()):
+    """The dict of a `Queue`; `complexes`: all `Complex`es of the site."""
     return {
         "name": queue.name,
         "type": queue.type,
@@ -47,6 +53,14 @@ def queue_object(queue):
         "state": list(state_words(queue)),
         "pipeonly": queue.pipeonly,
         "run_limit": queue.run_limit if queue.type == BATCH else None,
+        "user_limit": queue.user_limit or None,
+        "access": {
+            "unrestricted": not queue.restricted,
+            "users": [_clean(access_name(entry)) for entry in queue.users],
+            "groups": [_clean(access_name(entry)) for entry in queue.groups],
+        },
+        "complexes": [one.name for one in complexes if queue.name in one.queues],
+        "limits": _limits(limits.from_text(queue.limits)),
         "destinations": list(queue.destinations) if queue.type == PIPE else [],
         "restart": queue.restart,
         "background": queue.background,
@@ -90,24 +104,44 @@ def request_object(position, request, why=""):
         "signal": request.signal if request.outcome == lifecycle.SIGNALLED else None,
         "cpu_s": request.cpu_s if ran else None,
         "maxrss_kb": request.maxrss_kb if ran else None,
-        "limits": {
-            name: {"value": value, "warning": warning}
-            for name, (value, warning) in limits.from_text(request.limits).items()
-        },
+        "limits": _request_limits(request),
         "reason": _clean(request.reason),
         "why": why or None,
     }
 
 
-def document(site_name, queues, requests):
+def _request_limits(request):
+    own = limits.from_text(request.limits)
+    found = _limits(limits.effective(request.limits, request.queue_limits))
+    return {name: {**numbers, "from_queue": name not in own} for name, numbers in found.items()}
+
+
+def _limits(found):
+    return {name: {"value": value, "warning": warning} for name, (value, warning) in found.items()}
+
+
+def complex_object(one):
+    """The dict of a `Complex`."""
+    return {"name": one.name, "run_limit": one.run_limit, "queues": list(one.queues)}
+
+
+def document(site_name, queues, complexes, requests):
     """The whole text, ending with a newline.
 
     Args:
         site_name: the site's name.
         queues: [Queue].
+        complexes: [Complex], all of the site.
         requests: JSON texts, one per request, made as they were read: there may be 100,000.
     """
-    head = json.dumps({"version": VERSION, "site": site_name, "queues": [queue_object(queue) for queue in queues]})
+    head = json.dumps(
+        {
+            "version": VERSION,
+            "site": site_name,
+            "queues": [queue_object(queue, complexes) for queue in queues],
+            "complexes": [complex_object(one) for one in complexes],
+        }
+    )
     return f'{head[:-1]}, "requests": [{", ".join(requests)}]}}\n'
 
 

@@ -5,7 +5,7 @@ of the counts and every line of the extended form are recollections of the origi
 section 3, MEM-lo). Whoever reads this text should read it with blanks squeezed.
 """
 
-from jcq.model import lifecycle
+from jcq.model import lifecycle, limits
 from jcq.model.queue import PIPE
 
 #: Type -> (word, state that it counts), in the order of the line; "" counts nothing: jcq does not stage.
@@ -88,6 +88,7 @@ def extended_block(queue, site_name):
     else:
         limit = f"  User_limit = {queue.user_limit};" if queue.user_limit else ""
         lines.insert(0, f"Run_limit = {queue.run_limit};{limit}")
+        lines += limits.lines(limits.from_text(queue.limits)).values()
         lines += [f"Restart = {queue.restart}", f"Nqsbg = {'ON' if queue.background else 'OFF'}"]
     return queue_block(queue, site_name) + "".join(f"  {line}\n" for line in lines)
 

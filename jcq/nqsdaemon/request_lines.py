@@ -125,13 +125,10 @@ def _life(request, where):
 
 
 def _limits(request):
-    """`Per-process CPU time limit = 0:10:00, warning = 0:09:00`, in the order of the table."""
-    found = limits.from_text(request.limits)
-    for limit in limits.LIMITS:
-        if limit.name in found:
-            value, warning = found[limit.name]
-            line = f"{limit.title} limit = {limits.shown(limit, value)}".replace("nice value limit", "nice value")
-            yield line if warning is None else f"{line}, warning = {limits.shown(limit, warning)}"
+    """The limits that hold, in the order of the table; those of its queue are marked (nqs-facts.md section 3)."""
+    own = limits.from_text(request.limits)
+    for name, line in limits.lines(limits.effective(request.limits, request.queue_limits)).items():
+        yield line if name in own else f"{line} <DEFAULT>"
 
 
 def _output(request):

@@ -84,6 +84,10 @@ class OldRequest:
     state: str = QUEUED
     #: HELD: whether an operator or the system holds it, so that its owner may not release it.
     operator_hold: bool = False
+    #: RUNNING: it was stopped by SIGSTOP.
+    suspended: bool = False
+    #: Why it is held or waits.
+    reason: str = ""
     name: str = ""
     #: Login name; empty where the old system kept the uid only. A request without either is a `Skip`.
     user: str = ""
@@ -92,6 +96,10 @@ class OldRequest:
     gid: int = -1
     #: 0 to 63; None: the site's default.
     priority: int | None = None
+    #: The queue that it was submitted to; empty: `queue`.
+    submitted_to: str = ""
+    #: How often it was started.
+    attempt: int = 0
     submitted_s: float = 0.0
     #: Not before this time; 0: at once.
     due_s: float = 0.0
@@ -120,12 +128,23 @@ class OldRequest:
     mail_to: str = ""
     #: {name of a limit in jcq.model.limits: (value, warning)}.
     limits: dict = field(default_factory=dict)
+    #: Those that it has of its queue, in the same form; None: what its queue gives it when it enters.
+    queue_limits: dict | None = None
     #: The job's whole environment, or None where it is to be made anew: {name: value}, bytes.
     environment: dict | None = None
+    #: HOME, PATH and so on of the submitting command, as `jcq.model.request.Request.variables` has them.
+    variables: str = ""
+    #: HOME of an owner without an account.
+    home: str = ""
     #: Old ids that must have ended first. jcq has no dependencies: such a request is held, with a note.
     after: tuple[str, ...] = ()
     #: How long pipe queues have let it wait.
     retried_s: float = 0.0
+    #: It ran by NQS's rules: in HOME, with HOME, PATH and so on of the account; `workdir` is where its output goes.
+    #: Else it ran in `workdir`, and `environment` is all that it had.
+    nqs: bool = False
+    #: What tells it from every other request that the old system ever had, where `old_id` and contents do not.
+    identity: str = ""
     notes: tuple[str, ...] = ()
 
 

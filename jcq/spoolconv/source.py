@@ -6,6 +6,7 @@ is read is an `Unreadable` with the reason, which a reader makes a `Skip` of.
 """
 
 import errno
+import heapq
 import os
 import stat
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from jcq.errors import Unreadable
 
 #: No file of a spool that is worth reading is greater than this; a sparse one of terabytes is not to be read.
 FILE_BYTES_MAX = 64 * 1024 * 1024
+#: So many names of a great directory are in memory at once.
+NAMES_AT_ONCE = 10_000
+_BLOCK_BYTES = 256 * 1024
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -36,6 +40,8 @@ class Source:
 
     def __init__(self, path):
         self.path = path
+        #: The directory that was used last, and its descriptor: the next file is mostly there, too.
+        self._parent = (), -1
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -43,9 +49,10 @@ class Source:
 
     def close(self):
         """Close it; harmless when done twice."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._fd, self._parent[1]):
+            if fd >= 0:
+                os.close(fd)
+        self._fd, self._parent = -1, ((), -1)
 
     def __enter__(self):
         return self
@@ -70,19 +77,44 @@ class Source:
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
 
+    def scan(self, where="."):
+        """Yield the names in a directory in no order, however many there are. Raises Unreadable as `names` does."""
+        try:
+            fd = self._open(where, os.O_DIRECTORY)
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        yield entry.name
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
+    def names_in_order(self, where=".", at_once=NAMES_AT_ONCE):
+        """Yield the names in a directory sorted, without ever holding all of a great one: it is gone through again.
+
+        Raises:
+            Unreadable: as `names`.
+        """
+        last = ""
+        while True:
+            names = heapq.nsmallest(at_once, (name for name in self.scan(where) if name > last))
+            yield from names
+            if len(names) < at_once:
+                return
+            last = names[-1]
+
     def status(self, where):
         """-> os.stat_result of what `where` itself names, also a link, or None where nothing is there.
 
         Raises:
             Unreadable: it cannot be looked at.
         """
-        parent, _, name = where.rpartition("/")
         try:
-            fd = self._open(parent, os.O_DIRECTORY)
-            try:
-                return os.stat(name, dir_fd=fd, follow_symlinks=False)
-            finally:
-                os.close(fd)
+            names = _parts(where)
+            if not names:
+                return os.stat(self._fd)
+            return os.stat(names[-1], dir_fd=self._directory(names[:-1]), follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -113,40 +145,109 @@ class Source:
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
 
+    def lines(self, where, line_bytes_max, bytes_max=FILE_BYTES_MAX):
+        """A file line by line, in memory that does not grow with it.
+
+        Args:
+            line_bytes_max: of a line that is longer, only its number is given.
+        Yields:
+            (number from 1, bytes without the newline, or None where it is too long).
+        Raises:
+            Unreadable: as `read`; that it changed while it was read is said behind the last line.
+        """
+        try:
+            fd = self._open(where)
+            try:
+                before = _regular(fd, where, bytes_max)
+                # Not more than there was when it was opened: a file that grows as fast as it is read has no end.
+                size = yield from _lines(fd, before.st_size, line_bytes_max)
+                _unchanged(fd, where, before, size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise Unreadable(path=where, reason=_why(error)) from None
+
     def _open(self, where, flags=0):
         """A descriptor of `where`, each directory on the way opened for itself. Raises OSError, Unreadable."""
-        names = [name for name in where.split("/") if name not in ("", ".")]
-        if ".." in names or "\0" in where:
-            raise Unreadable(path=where, reason="it leads out of the spool")
-        fd = os.open(".", _READ | os.O_DIRECTORY, dir_fd=self._fd)
-        for name in names[:-1]:
-            fd = _step(name, fd, os.O_DIRECTORY)
-        return _step(names[-1], fd, flags) if names else fd
+        names = _parts(where)
+        return _step(names[-1], self._directory(names[:-1]), flags) if names else _step(".", self._fd, flags)
+
+    def _directory(self, names):
+        """A descriptor of a directory, which is the source's own and stays so. Raises OSError."""
+        if not names:
+            return self._fd
+        if self._parent[0] != names:
+            fd = self._fd
+            for name in names:
+                last = fd
+                try:
+                    fd = _step(name, last, os.O_DIRECTORY)
+                finally:
+                    if last != self._fd:
+                        os.close(last)
+            if self._parent[1] >= 0:
+                os.close(self._parent[1])
+            self._parent = names, fd
+        return self._parent[1]
+
+
+def _parts(where):
+    names = tuple(name for name in where.split("/") if name not in ("", "."))
+    if ".." in names or "\0" in where:
+        raise Unreadable(path=where, reason="it leads out of the spool")
+    return names
 
 
 def _step(name, parent, flags):
-    """Open below `parent`, which is closed in every case."""
     try:
-        try:
-            return os.open(name, _READ | flags | os.O_NOATIME, dir_fd=parent)
-        except PermissionError:
-            # O_NOATIME is for the owner and root.
-            return os.open(name, _READ | flags, dir_fd=parent)
-    finally:
-        os.close(parent)
+        return os.open(name, _READ | flags | os.O_NOATIME, dir_fd=parent)
+    except PermissionError:
+        # O_NOATIME is for the owner and root.
+        return os.open(name, _READ | flags, dir_fd=parent)
 
 
 def _read(fd, where, bytes_max):
-    before = os.fstat(fd)
-    if not stat.S_ISREG(before.st_mode):
-        raise Unreadable(path=where, reason="it is no regular file")
-    if before.st_size > bytes_max:
-        raise Unreadable(path=where, reason=f"it has {before.st_size} bytes, more than {bytes_max}")
+    before = _regular(fd, where, bytes_max)
     data = _whole(fd, bytes_max + 1)
-    after = os.fstat(fd)
-    if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Unreadable(path=where, reason="it changed while it was read")
+    _unchanged(fd, where, before, len(data))
     return OldFile(data, before)
+
+
+def _regular(fd, where, bytes_max):
+    """The status of an opened file that may be read."""
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise Unreadable(path=where, reason="it is no regular file")
+    if found.st_size > bytes_max:
+        raise Unreadable(path=where, reason=f"it has {found.st_size} bytes, more than {bytes_max}")
+    return found
+
+
+def _unchanged(fd, where, before, size):
+    after = os.fstat(fd)
+    if size != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Unreadable(path=where, reason="it changed while it was read")
+
+
+def _lines(fd, bytes_max, line_bytes_max):
+    """Yields as `Source.lines`; returns how many bytes were read."""
+    number, parts, held, size = 1, [], 0, 0
+    while size < bytes_max:
+        block = os.read(fd, min(_BLOCK_BYTES, bytes_max - size))
+        if not block:
+            break
+        size += len(block)
+        *whole, rest = block.split(b"\n")
+        for piece in whole:
+            held += len(piece)
+            yield number, b"".join([*parts, piece]) if held <= line_bytes_max else None
+            number, parts, held = number + 1, [], 0
+        held += len(rest)
+        # What is too long is not kept.
+        parts = [*parts, rest] if held <= line_bytes_max else []
+    if held:
+        yield number, b"".join(parts) if held <= line_bytes_max else None
+    return size
 
 
 def _whole(fd, bytes_max):

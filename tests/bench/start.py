@@ -3,16 +3,24 @@
 import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from bench.clients import submit
 from support import processes
 from support.waiting import wait_until
 
 _LIMIT_S = 120
+#: Clients that fill the queue together, so that they share the daemon's writes to the disk.
+_CLIENTS = 8
 
 
-def measure(site, quick):
-    """Rows: start to the first job on a small site; start with many queued and 100 interrupted requests."""
+def measure(site, quick, queued=None):
+    """Rows: start to the first job on a small site; start with many queued and 100 interrupted requests.
+
+    Args:
+        site, quick: as every measurement has them.
+        queued: how many are queued; None: 100,000, or 1,000 where it is to be quick.
+    """
     started = os.path.join(site.node.scratch, "started")
     os.mkfifo(started)
     submit(site, f"date +%s.%N > {started}\nsleep 300\n".encode())
@@ -25,13 +33,15 @@ def measure(site, quick):
         rounds.append(_read(started) - begin)
     small_s = statistics.median(rounds)
     yield "SIGKILL of all, cjcpw's start to the first job's line, p50", f"{small_s:.2f} s", "", "< 1 s"
-    interrupted, queued = (10, 1000) if quick else (100, 100_000)
+    interrupted = 10 if quick else 100
+    queued = queued or (1000 if quick else 100_000)
     site.qmgr(f"set run_limit = {interrupted} batch")
     site.wait_up()
     for _ in range(interrupted - 1):
         submit(site, b"sleep 300\n")
-    for _ in range(queued):
-        submit(site, b"true\n")
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        for _ in pool.map(lambda _: submit(site, b"true\n"), range(queued)):
+            pass
     wait_until(lambda: _running(site) == interrupted, _LIMIT_S, lambda: str(_running(site)))
     _kill(site)
     begin = time.time()
@@ -39,12 +49,10 @@ def measure(site, quick):
     _read(started)
     first_s = time.time() - begin
     site.wait_up(_LIMIT_S)
-    yield (
-        f"the same, {queued} queued and {interrupted} interrupted",
-        f"{first_s:.2f} s",
-        f"{first_s / small_s:.1f}",
-        "< 5 s",
-    )
+    up_s = time.time() - begin
+    what = f"the same, {queued} queued and {interrupted} interrupted"
+    yield what, f"{first_s:.2f} s", f"{first_s / small_s:.1f}", "< 5 s" if queued <= 100_000 else ""
+    yield f"cjcls shows the site as up, {queued} queued", f"{up_s:.2f} s", f"{up_s / small_s:.1f}", "< 150 s"
 
 
 def _running(site):

@@ -91,8 +91,12 @@ def test_a_pipe_queue_passes_over_what_does_not_admit_the_owner(bench):
     bench.pipe("p", "first", "second")
     access(bench, "none", queue="first")
     assert bench.get(bench.submit("p")).queue == "second"
+    bench.set("p", "started", False)
+    rid = bench.submit("p")
     access(bench, "none", queue="second")
-    request = bench.get(bench.submit("p"))
+    assert "queue second accepts nobody" in refused(bench, QueueClosed, submission(bench, queue="p"))
+    bench.set("p", "started", True)
+    request = bench.get(rid)
     assert (request.state, request.outcome) == (DONE, REJECTED)
     assert "queue p has no destination" in request.reason
     assert "access list of first" in request.reason
@@ -102,7 +106,7 @@ def test_a_disabled_destination_that_would_not_admit_the_owner_is_not_waited_for
     bench.queue("closed", enabled=False)
     bench.pipe("p", "closed")
     access(bench, "none", queue="closed")
-    assert bench.state(bench.submit("p")) == DONE
+    refused(bench, QueueClosed, submission(bench, queue="p"))
     access(bench, "all", queue="closed")
     assert bench.state(bench.submit("p")) == WAITING
 

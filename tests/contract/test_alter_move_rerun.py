@@ -7,6 +7,7 @@ import pytest
 from jcq.errors import (
     BadValue,
     HeldByOperator,
+    InQueueAlready,
     NoSuchQueue,
     NotOwner,
     QueueDisabled,
@@ -127,7 +128,7 @@ def test_where_it_cannot_be_moved(bench):
         ("nowhere", NoSuchQueue),
         ("closed", QueueDisabled),
         ("inner", QueuePipeOnly),
-        ("batch", BadValue),
+        ("batch", InQueueAlready),
     ):
         before = bench.stands(rid)
         with pytest.raises(error):

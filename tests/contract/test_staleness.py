@@ -33,6 +33,7 @@ def changing(store, request):
         "edit_access": store.edit_access("batch", "none"),
         "edit_complex": store.edit_complex("c", "create", NOW_S, ["batch"], 1),
         "edit_destinations": store.edit_destinations("guilb_def", "set", [], NOW_S),
+        "edit_limit": store.edit_limit("batch", {"cpu_request": (1, None)}, NOW_S),
         "edit_managers": store.edit_managers("set", []),
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),
         "hold": store.hold(request.rid, "why", OPERATOR, NOW_S),
@@ -54,7 +55,7 @@ def changing(store, request):
 
 
 #: Scripts that are not of a run: they read, or begin one.
-OTHERS = {"complexes", "create_site", "known", "lost_found", "open_epoch", "queues", "values"}
+OTHERS = {"complexes", "create_site", "known", "live", "lost_found", "open_epoch", "queues", "values"}
 
 
 def test_every_changing_script_is_tried(bench):

@@ -148,6 +148,63 @@ def test_qlimit_and_qmgr_say_what_is_enforced(site):
     site.run("qlimit", "word").refused("qlimit: ", exit_code=2)
 
 
+# --- limits of queues
+
+
+@pytest.fixture(scope="module")
+def night(site):
+    """A queue with limits, and a pipe queue that leads to it only."""
+    site.qmgr(
+        "create batch_queue night run_limit=4",
+        "set corefile_limit = (0) night",
+        "set data_limit = (1gb, 900mb) night",
+        "set per_process cpu_limit = (1:07) night",
+        "set per_request cpu_limit = (10:00) night",
+        "set elapsed_limit = (1:00) night",
+        "enable queue night",
+        "start queue night",
+        "create pipe_queue evening dest=night",
+        "enable queue evening",
+        "start queue evening",
+    )
+    return "night"
+
+
+@pytest.mark.parametrize("queue", ["night", "evening"])
+def test_a_job_has_the_limits_of_its_queue_where_it_has_none(site, night, queue):
+    rows = {("data size", 900 * MB, 1024 * MB), ("cpu time", 30, 30), ("core file size", 0, 0)}
+    pattern = "|".join(rf"{name} +{soft} +{hard} " for name, soft, hard in rows)
+    wait = f"until [ $(grep -cE 'Max ({pattern})' /proc/$$/limits) = {len(rows)} ]; do :; done\n"
+    code, out, err, _ = run(site, f"{wait}echo seen\n", "-q", queue, "-lt", "30")
+    assert (code, out, err) == (0, "seen\n", "")
+
+
+def test_a_job_is_ended_at_the_limit_that_its_queue_had_when_it_came(site, night):
+    site.qmgr("set elapsed_limit = (1) night")
+    began = f"{site.node.scratch}/began"
+    request = site.qsub(f"touch {began}; exec sleep 1000\n", "-s", "/bin/sh", "-q", night)
+    site.qmgr("set elapsed_limit = (1:00) night")
+    assert record(site, request)["limits"]["elapsed_request"] == {"value": 1, "warning": None, "from_queue": True}
+    assert site.qwait(request) == 128 + signal.SIGTERM
+    assert "exceeded its elapsed time per request of 1 s" in output(site, request, "e")
+
+
+def test_more_than_the_queue_allows_is_refused(site, night):
+    words = "queue night allows CPU time per request of 0:10:00, but 1:00:00 was asked for (-lT)"
+    for queue in ("night", "evening"):
+        site.run("qsub", "-q", queue, "-lT", "1:00:00", stdin=":\n").refused(f"qsub: {words}", exit_code=1)
+    site.run("qsub", "-q", night, "-lT", "unlimited", stdin=":\n").refused("but unlimited was asked for (-lT)")
+    request = site.qsub(":\n", "-a", "tomorrow", "-lT", "1:00:00")
+    site.run("qmove", night, request).refused(f"qmove: request {request}: {words}", exit_code=1)
+    site.run("qalter", "-lT", "9:00", request).ok()
+    site.run("qmove", night, request).ok()
+    site.run("qalter", "-lT", "1:00:00", request).refused(f"qalter: request {request}: {words}", exit_code=1)
+    long = site.run("qstat", "-l", request).ok()
+    assert "Per-request CPU time limit = 0:09:00\n" in long
+    assert "Per-request elapsed time limit = 0:01:00 <DEFAULT>\n" in long
+    site.run("qdel", request).ok()
+
+
 # --- the shepherd itself
 
 

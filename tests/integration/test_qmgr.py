@@ -1,9 +1,12 @@
 """qmgr as people use it: at a prompt, as arguments, as a script; and without a site to talk to."""
 
+import contextlib
+import itertools
 import os
 import pty
 import re
 import select
+import sys
 import termios
 
 import pytest
@@ -44,7 +47,7 @@ def test_what_show_queue_says_is_what_qstat_says(site):
     ("line", "code", "words"),
     [
         ("delete queue nosuch", 1, ["NQS manager[TCML_NOSUCHQUE ]: ", "nosuch"]),
-        ("set data_limit = (2gb) batch", 2, ["qmgr: set data_limit is not supported by this version of jcq"]),
+        ("set data_limit = (2hb) batch", 2, ["qmgr: set data_limit: needs a number and a unit"]),
         ("set priority = 64 batch", 2, ["qmgr: set priority: ", "from 0 to 63"]),
         ("create pipe_queue p dest=batch@elsewhere", 2, ["qmgr: ", "another machine"]),
     ],
@@ -118,33 +121,39 @@ def test_a_script_of_garbage_is_refused_line_by_line(site):
 class Terminal:
     """qmgr at a pseudo-terminal."""
 
-    def __init__(self, site):
+    def __init__(self, site, **env):
         self._master, slave = pty.openpty()
         attributes = termios.tcgetattr(slave)
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
-        env = {"NQS_SITE": site.name, "TERM": "dumb"}
-        self.child = site.node.popen(site.node.argv("qmgr"), stdin=slave, stdout=slave, stderr=slave, env=env)
+        env = {"NQS_SITE": site.name, "TERM": "dumb", **env}
+        # Ctrl-C is a signal only where the terminal is the session's own.
+        own = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        argv = [sys.executable, "-IS", "-c", own, *site.node.argv("qmgr")]
+        self.child = site.node.popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env)
         os.close(slave)
         self.text = ""
 
     def type(self, text):
-        os.write(self._master, text.encode())
+        os.write(self._master, text if isinstance(text, bytes) else text.encode())
 
     def wait_for(self, words, limit_s=20):
         """Read until `words` have been printed; returns what came before them, and forgets both."""
 
-        def seen():
-            while select.select([self._master], [], [], 0)[0]:
-                try:
-                    self.text += os.read(self._master, 4096).decode()
-                except OSError:
-                    break
-            return words in self.text
-
-        wait_until(seen, limit_s, lambda: f"{words!r} is missing in {self.text!r}")
+        wait_until(lambda: words in self.rest(), limit_s, lambda: f"{words!r} is missing in {self.text!r}")
         before, _, self.text = self.text.partition(words)
         return before
+
+    def rest(self):
+        """All that has been printed and was not waited for yet."""
+        while select.select([self._master], [], [], 0)[0]:
+            try:
+                self.text += os.read(self._master, 4096).decode(errors="replace")
+            except OSError:
+                break
+        return self.text
 
     def close(self):
         os.close(self._master)
@@ -181,13 +190,94 @@ def test_end_of_file_ends_a_session(terminal):
     assert terminal.child.wait(20) == 0
 
 
-def test_tab_completes_a_keyword(terminal):
+def test_tab_completes_keywords_and_what_is_ambiguous_is_left(terminal):
     pytest.importorskip("readline")
     terminal.wait_for("Mgr: ")
     terminal.type("show par\t\n")
     assert "Next available sequence number" in terminal.wait_for("Mgr: ")
+    terminal.type("set def\tba\t\tpr\t= 7\n")
+    assert COMPLETE.strip() in terminal.wait_for("Mgr: ").replace("\r", "")
+    assert "Default batch_request priority = 7\n" in site_parameters(terminal)
+    terminal.type("set r\t\t")
+    assert "restart" in terminal.wait_for("run_limit")
+    terminal.type("\x03")
+    terminal.wait_for("Mgr: ")
     terminal.type("exit\n")
     assert terminal.child.wait(20) == 0
+
+
+def site_parameters(terminal):
+    terminal.type("show parameters\n")
+    return terminal.wait_for("Mgr: ").replace("\r\n", "\n")
+
+
+UP = "\x1b[A"
+
+
+def test_arrow_up_brings_back_what_was_typed_in_this_session_and_the_one_before(site, tmp_path):
+    pytest.importorskip("readline")
+    for typed in (["show queue batch\n", "help exit\n", f"{UP}{UP}\n"], [f"{UP}{UP}{UP}{UP}\n"]):
+        with contextlib.closing(Terminal(site, HOME=str(tmp_path))) as terminal:
+            terminal.wait_for("Mgr: ")
+            for line in typed:
+                terminal.type(line)
+                answer = terminal.wait_for("Mgr: ")
+            assert "batch@testsite" in answer
+            terminal.type("exit\n")
+            assert terminal.child.wait(20) == 0
+    history = tmp_path / ".qmgr_history"
+    assert history.read_text().splitlines() == (
+        ["show queue batch", "help exit", "show queue batch", "exit", "show queue batch", "exit"]
+    )
+    assert history.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("home", ["/proc/self", "/nonexistent", "/dev/null", "relative", "", None])
+def test_a_home_where_nothing_can_be_kept_is_no_failure(site, home):
+    with contextlib.closing(Terminal(site, HOME=home)) as terminal:
+        terminal.wait_for("Mgr: ")
+        terminal.type("show q batch\n")
+        assert "batch@testsite" in terminal.wait_for("Mgr: ")
+        terminal.type("exit\n")
+        assert terminal.child.wait(20) == 0
+        assert terminal.rest().strip() in ("", "exit")
+    assert not os.path.exists(os.path.join(site.node.scratch, ".qmgr_history"))
+
+
+def test_ctrl_c_gives_up_a_line_and_its_continuation_not_the_session(terminal):
+    terminal.wait_for("Mgr: ")
+    terminal.type("create batch_queue never")
+    terminal.type("\x03")
+    terminal.wait_for("Mgr: ")
+    terminal.type("create batch_queue never \\\n")
+    terminal.wait_for("Mgr> ")
+    terminal.type("\x03")
+    terminal.wait_for("Mgr: ")
+    terminal.type("show queue never\n")
+    assert "TCML_NOSUCHQUE" in terminal.wait_for("Mgr: ")
+    # The exit code is that of the last command.
+    terminal.type("\x04")
+    assert terminal.child.wait(20) == 1
+
+
+def test_bytes_that_are_no_text_are_one_line(terminal):
+    terminal.wait_for("Mgr: ")
+    for line in (b"show queue \xff\xfe\n", b"x" * 3000 + b"\n", b"show queue \x16\x01\n"):
+        terminal.type(line)
+        assert "Traceback" not in terminal.wait_for("Mgr: ")
+    terminal.type("show q batch\n")
+    assert "batch@testsite" in terminal.wait_for("Mgr: ")
+    terminal.type("exit\n")
+    assert terminal.child.wait(20) == 0
+
+
+def test_help_of_every_command_at_the_prompt_and_as_a_script_is_the_same(site):
+    listed = [line.strip() for line in site.run("qmgr", "help").ok().splitlines() if line.startswith("  ")]
+    assert len(listed) > 100
+    topics = [" ".join(itertools.takewhile(lambda word: word[0].isalpha(), line.split())) for line in listed]
+    text = site.run("qmgr", stdin="".join(f"help {topic}\n" for topic in topics)).ok()
+    for line in listed:
+        assert f"{line}\n    " in text, line
 
 
 # --- shutdown, and no site -------------------------------------------------------------------

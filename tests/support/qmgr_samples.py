@@ -1,7 +1,14 @@
 """A value of each kind that the commands of qmgr take."""
 
+from jcq.model import limits
 from jcq.model.request import RequestId
 
+_LIMITS = {
+    limits.SIZE: ("(2gb, 1gb)", (2 << 30, 1 << 30)),
+    limits.CPU: ("1:00:00, 90", (3600, 90)),
+    limits.ELAPSED: ("(unlimited)", (None, None)),
+    limits.NICE: ("-5", (-5, None)),
+}
 #: Kind -> (as typed, as understood).
 SAMPLES = {
     "complex": ("all", "all"),
@@ -31,4 +38,5 @@ SAMPLES = {
     "seconds": ("60", 60),
     "to_queue": ("day", "day"),
     "topic": ("set run", ("set", "run")),
+    **{limit.name: _LIMITS[limit.kind] for limit in limits.LIMITS},
 }

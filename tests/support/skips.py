@@ -14,8 +14,9 @@ NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
 NEEDS_SHELLCHECK = "needs shellcheck on this machine"
 NEEDS_OCF_TESTER = "needs ocf-tester of resource-agents, and xmllint"
 NEEDS_SYSTEMD = "needs systemd-analyze on this machine"
+NEEDS_COMPILER = "needs a C compiler and libc's headers"
 
-_OF_PACKAGES = (NEEDS_REDIS, NEEDS_SBATCH, NEEDS_SHELLCHECK, NEEDS_OCF_TESTER, NEEDS_SYSTEMD)
+_OF_PACKAGES = (NEEDS_REDIS, NEEDS_SBATCH, NEEDS_SHELLCHECK, NEEDS_OCF_TESTER, NEEDS_SYSTEMD, NEEDS_COMPILER)
 _ROOT = (NEEDS_ORDINARY_USER, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
 _ORDINARY = (NEEDS_ROOT, *_OF_PACKAGES)
 

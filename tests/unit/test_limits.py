@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jcq.errors import UsageError
 from jcq.model import limits
+from jcq.model.qmgr_grammar import parse as parse_qmgr
 from jcq.model.request import Request
 from jcq.options import QALTER, QSUB
 
@@ -225,3 +226,100 @@ def test_a_size_is_exact_or_too_large(number, unit):
             parse("-lM", f"{number}{unit}")
     else:
         assert parse("-lM", f"{number}{unit}") == (number * factor, None)
+
+
+def test_a_queues_limits_are_not_covered_by_the_checksum():
+    request = Request(rid="200-12", limits="cpu_process=60")
+    assert replace(request, queue_limits="core_process=0").checksum() == request.checksum()
+    damaged = Request.from_hash({b"rid": b"200-1", b"queue_limits": b"cpu_process=6 0"})
+    assert damaged.flaw() == "field queue_limits of its record is damaged"
+
+
+# --- of queues -------------------------------------------------------------------------------
+
+
+def test_own_limits_go_before_those_of_the_queue():
+    found = limits.effective("cpu_process=60 memory_request=5", "core_process=0 cpu_process=600:540 elapsed_request=9")
+    assert limits.to_text(found) == "core_process=0 memory_request=5 cpu_process=60 elapsed_request=9"
+    assert list(found) == ["core_process", "memory_request", "cpu_process", "elapsed_request"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "found"),
+    [
+        ("-lm", "1gb, 5mb", (GB, 5 * MB)),
+        ("-lm", "99999999b", (99999999, None)),
+        ("-ln", " Unlimited ", (None, None)),
+        ("-ln", "5", (5, None)),
+        ("-lT", "unlimited, 5", (None, 5)),
+    ],
+)
+def test_values_of_queues(option, text, found):
+    assert limits.parse_of_queue(BY_OPTION[option], text) == found
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [("-lm", "x", "^needs a number and a unit"), ("-ln", "5, 4", "^has no warning"), ("-lT", "1, 2", "^the warning")],
+)
+def test_bad_values_of_queues(option, text, words):
+    with pytest.raises(ValueError, match=words):
+        limits.parse_of_queue(BY_OPTION[option], text)
+
+
+def test_qmgr_lines():
+    text = (
+        "data_process=2147483648 nice_process=-5 cpu_process=600:540 tempfile_request=unlimited:9 elapsed_request=0.5"
+    )
+    assert limits.qmgr_lines(text, "night") == [
+        "set data_limit = (2147483648) night",
+        "set nice_value_limit = (-5) night",
+        "set per_process cpu_limit = (600, 540) night",
+        "set per_request tempfile_limit = (unlimited, 9) night",
+        "set elapsed_limit = (0.5) night",
+    ]
+    assert limits.qmgr_lines("", "night") == []
+    assert limits.qmgr_lines("cpu_process=unlimited", "night") == []
+
+
+#: Values as they are typed; what is beyond the unit of a kind is not.
+_SIZES = st.integers(0, limits.SIZE_MAX)
+_TIMES = st.integers(1, limits.TIME_MAX_S * 1000 - 1).map(lambda n: n // 1000 if n % 1000 == 0 else n / 1000)
+
+
+@st.composite
+def numbers(draw, limit):
+    if limit.kind == limits.NICE:
+        return draw(st.integers(limits.NICE_MIN, limits.NICE_MAX)), None
+    kind = _SIZES if limit.kind == limits.SIZE else _TIMES
+    value, warning = sorted((draw(kind), draw(kind)), reverse=True)
+    return draw(st.sampled_from([(value, None), (value, warning), (None, warning)]))
+
+
+@given(st.fixed_dictionaries({}, optional={limit.name: numbers(limit) for limit in limits.LIMITS}))
+def test_qmgr_reads_its_lines_back_to_the_same_text(found):
+    text, back = limits.to_text(found), {}
+    for line in limits.qmgr_lines(text, "night"):
+        command = parse_qmgr(line)
+        (name,) = command.values.keys() - {"queue"}
+        assert (command.verb, command.values["queue"]) == (f"set {limits.BY_NAME[name].command}", "night")
+        back[name] = command.values[name]
+    assert limits.to_text(back) == text
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        (
+            "q data_process 1024 1048576",
+            "queue q allows data segment size per process of 1 kb, but 1 mb was asked for (-ld)",
+        ),
+        ("q elapsed_request 0.5 unlimited", "of 0:00:00.5, but unlimited was asked for (-lE)"),
+        ("q nice_process 5 -5", "queue q allows a nice value of 5 and above, but -5 was asked for (-ln)"),
+        ("q cpu_process 1e5 7", "(q cpu_process 1e5 7)"),
+        ("q nosuch 1 2", "(q nosuch 1 2)"),
+        ("", "()"),
+    ],
+)
+def test_what_a_refusal_says(detail, words):
+    assert limits.excess(detail).endswith(words)

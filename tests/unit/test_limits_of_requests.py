@@ -55,11 +55,11 @@ def test_options_and_directives(work):
         assert line in lines
     (record,) = json.loads(work.call("qstat", "--json", "1").out)["requests"]
     assert record["limits"] == {
-        "memory_process": {"value": 1800 * MB, "warning": None},
-        "nice_process": {"value": 19, "warning": None},
-        "cpu_process": {"value": 600, "warning": 540},
-        "cpu_request": {"value": 30, "warning": None},
-        "elapsed_request": {"value": None, "warning": None},
+        "memory_process": {"value": 1800 * MB, "warning": None, "from_queue": False},
+        "nice_process": {"value": 19, "warning": None, "from_queue": False},
+        "cpu_process": {"value": 600, "warning": 540, "from_queue": False},
+        "cpu_request": {"value": 30, "warning": None, "from_queue": False},
+        "elapsed_request": {"value": None, "warning": None, "from_queue": False},
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jcq.errors import NotSupported, UsageError
+from jcq.errors import UsageError
 from jcq.model.qmgr_commands import COMMANDS, MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import (
     FORMS,
@@ -19,16 +19,12 @@ from jcq.model.qmgr_help import help_text
 from jcq.model.qmgr_values import KINDS
 from support.qmgr_samples import SAMPLES
 
-SUPPORTED = [form for form in FORMS if form.supported]
-
 
 def values_text(form):
     """A whole set of values for a form, as text, and what must be understood."""
     text = f" {form.equals.strip('[]')}"
     values = {}
     for part in form.parts:
-        if part.kind == "unsupported":
-            continue
         word = f" {part.keyword.text}" if part.keyword else ""
         if part.kind:
             sample, values[part.name] = SAMPLES[part.kind]
@@ -43,30 +39,17 @@ def test_every_kind_of_value_has_a_sample():
     assert set(SAMPLES) == set(KINDS)
 
 
-@pytest.mark.parametrize("form", SUPPORTED, ids=lambda form: form.verb)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.verb)
 def test_every_command_parses_with_all_its_values(form):
     text, values = values_text(form)
     command = parse(form.verb + text)
     assert (command.verb, command.values, command.right) == (form.verb, values, form.right)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if not form.supported], ids=lambda form: form.verb)
-def test_a_command_of_nqs_that_jcq_lacks_says_so(form):
-    for rest in ("", " = (2gb) batch", " x y z"):
-        with pytest.raises(NotSupported) as caught:
-            parse(form.verb + rest)
-        assert str(caught.value).endswith("is not supported by this version of jcq; nothing was changed")
-        assert form.verb.startswith(str(caught.value).split(" is not ")[0])
-
-
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.verb)
 def test_documented_short_forms_are_enough(form):
     """The capitals of the table, typed alone, mean the command."""
     short = " ".join(keyword.name[: keyword.shortest] for keyword in form.keywords)
-    if not form.supported:
-        with pytest.raises(NotSupported):
-            parse(short)
-        return
     text, _ = values_text(form)
     assert parse(short + text).verb == form.verb
 
@@ -81,7 +64,7 @@ def test_no_two_keywords_at_one_place_share_their_documented_short_form():
 @st.composite
 def abbreviated(draw):
     """(form, its keywords each cut to a form that nothing else at its place begins with, in random case)."""
-    form = draw(st.sampled_from(SUPPORTED))
+    form = draw(st.sampled_from(FORMS))
     words, path = [], ()
     for keyword in form.keywords:
         others = [other.name for other in next_keywords(path) if other != keyword]
@@ -111,7 +94,7 @@ def _fits(path, prefix):
 #: (words up to there, an ambiguous prefix, the keywords that fit it).
 AMBIGUOUS = [
     (path, prefix, _fits(path, prefix))
-    for path in sorted({tuple(form.verb.split())[:length] for form in SUPPORTED for length in range(3)})
+    for path in sorted({tuple(form.verb.split())[:length] for form in FORMS for length in range(3)})
     for prefix in sorted({keyword.name[:length] for keyword in next_keywords(path) for length in range(1, 5)})
     if _fits(path, prefix)
 ]
@@ -281,18 +264,19 @@ def test_a_backslash_at_the_end_continues_a_line_and_errors_name_its_first(lines
         ("s ", []),
     ],
 )
-def test_completion_offers_what_jcq_has(typed, offered):
+def test_completion_offers_what_may_stand_there(typed, offered):
     found = completions(typed)
     assert found[: len(offered)] == offered
     if typed:
         assert found == offered
 
 
-def test_help_lists_every_command_that_jcq_has_and_no_other():
+def test_help_lists_every_command_and_explains_it():
     text = help_text()
     for form in FORMS:
-        assert (f"  {form.syntax}\n" in text) == form.supported
-    assert "unsupported" not in text
+        assert f"  {form.syntax}\n" in text
+        assert form.help.split()[0] in help_text(form.verb.split())
+    assert "  SEt PER_Process Cpu_limit = <limit> <queue>\n" in text
 
 
 @pytest.mark.parametrize(
@@ -306,7 +290,7 @@ def test_help_lists_every_command_that_jcq_has_and_no_other():
 )
 def test_help_explains_the_commands_that_begin_with_a_topic(topic, verbs):
     text = help_text(topic)
-    shown = [form.verb for form in SUPPORTED if f"{form.syntax}\n" in text]
+    shown = [form.verb for form in FORMS if f"{form.syntax}\n" in text]
     assert shown == verbs
 
 
@@ -317,7 +301,7 @@ def test_help_for_an_unknown_topic_is_refused():
 
 def test_rights_are_those_of_the_design():
     """Managers may do all; operators what keeps queues going; users look."""
-    rights = {form.verb: form.right for form in SUPPORTED}
+    rights = {form.verb: form.right for form in FORMS}
     of_operators = {"enable queue", "disable queue", "start queue", "stop queue", "abort queue", "purge queue"}
     of_operators |= {"move queue", "disable device", "enable device"} | {
         verb for verb in rights if verb.endswith(" request")

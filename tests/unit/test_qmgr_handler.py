@@ -246,7 +246,7 @@ def test_nothing_asked_is_nothing_done(manager, line):
 
 def test_a_line_that_is_not_understood_has_the_words_of_the_grammar(manager):
     manager.refused("set runlimit=1 batch", "qmgr: set: unknown word 'runlimit'", exit_code=2)
-    manager.refused("set data_limit=(2gb) batch", "qmgr: set data_limit is not supported", exit_code=2)
+    manager.refused("set data_limit=(2hb) batch", "qmgr: set data_limit: needs a number and a unit", exit_code=2)
 
 
 def test_a_change_is_logged_with_who_asked(manager, caplog):

@@ -16,7 +16,7 @@ def manager(tmp_path):
     [
         ("set default destination_retry time 5", "Default destination_retry time = 5 hours"),
         ("set default destination_retry wait = 7", "Default destination_retry wait = 7 minutes"),
-        ("set lifetime = 168", "Lifetime = 168 hours, not used"),
+        ("set lifetime = 100", "Lifetime = 100 hours"),
         ("set retention = 2", "Retention of ended requests = 2 hours"),
         ("set shell_strategy fixed = (/bin/sh)", "Batch request shell choice strategy = FIXED: /bin/sh"),
         ("set shell_strategy login", "Batch request shell choice strategy = LOGIN"),
@@ -30,7 +30,7 @@ def test_a_parameter_is_set_and_shown(manager, line, shown):
 
 def test_the_defaults_are_nqss(manager):
     text = manager.ok("show parameters")
-    for shown in ("retry time = 72 hours", "retry wait = 5 minutes", "strategy = FREE"):
+    for shown in ("retry time = 72 hours", "retry wait = 5 minutes", "Lifetime = 168 hours", "strategy = FREE"):
         assert shown in text
 
 
@@ -51,8 +51,9 @@ def test_a_request_without_a_shell_of_its_own_gets_the_fixed_one(manager):
     assert again.fixed_shell == ""
 
 
-def test_a_pipe_queue_tries_for_its_time_and_then_rejects(manager):
-    manager.ok("set default destination_retry time 1")
+@pytest.mark.parametrize("bound", ["default destination_retry time", "lifetime"])
+def test_a_pipe_queue_tries_for_its_time_and_then_rejects(manager, bound):
+    manager.ok(f"set {bound} 1")
     manager.ok("set default destination_retry wait 25")
     manager.ok("disable queue batch")
     manager.submit(1, queue="guilb_def")

@@ -63,7 +63,9 @@ def test_move_request(manager):
     assert "Request 9.testsite does not exist." in reply.err
     assert (manager.request(1).queue, manager.request(2).queue) == ("batch", "night")
     manager.refused("move request = 2 nosuch", "TCML_NOSUCHQUE")
-    manager.refused("move request = 2 night", "in queue night already")
+    manager.refused(
+        "move request = 2 night", "NQS manager[TCML_REFUSED   ]: request 2.testsite: it is in queue night already"
+    )
 
 
 def test_modify_request(manager):
@@ -144,7 +146,7 @@ def test_move_queue_moves_all_that_does_not_run(manager):
     [
         ("move queue batch nosuch", "TCML_NOSUCHQUE"),
         ("move queue nosuch batch", "TCML_NOSUCHQUE"),
-        ("move queue batch batch", "cannot be moved to itself"),
+        ("move queue batch batch", "NQS manager[TCML_REFUSED   ]: queue batch cannot be moved to itself"),
         ("move queue batch closed", "queue closed is disabled"),
         ("move queue batch inner", "from pipe queues only"),
         ("abort queue nosuch", "TCML_NOSUCHQUE"),

@@ -64,6 +64,18 @@ def test_reading_leaves_the_access_time(spool):
     assert os.stat(path).st_atime == 1
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 4, 10, 100])
+def test_a_great_directory_is_read_in_parts(spool, at_once):
+    os.mkdir(os.path.join(spool.path, "many"))
+    names = sorted(f"{number:03}" for number in range(10))
+    for name in names:
+        open(os.path.join(spool.path, "many", name), "wb").close()
+    assert list(spool.names_in_order("many", at_once)) == names
+    assert sorted(spool.scan("many")) == names
+    with pytest.raises(Unreadable, match="No such file"):
+        list(spool.names_in_order("none"))
+
+
 def test_a_spool_that_is_none(tmp_path):
     with pytest.raises(Unreadable, match="No such file"):
         Source(tmp_path / "none")

@@ -7,7 +7,8 @@ if err then return err end
 local name, field, value = ARGV[4], ARGV[5], ARGV[6]
 local kind = redis.call('HGET', k_queue(name), 'type')
 if not kind then return fail('NOQUEUE', name) end
-if kind == 'PIPE' and (field == 'run_limit' or field == 'user_limit' or field == 'restart' or field == 'background') then
+if kind == 'PIPE' and (field == 'run_limit' or field == 'user_limit' or field == 'restart' or field == 'background'
+  or field == 'limits') then
   return fail('BADVALUE', 'pipe queue ' .. name .. ' has no ' .. (field == 'background' and 'nqsbg' or field))
 end
 if field == 'destinations' then

@@ -3,6 +3,8 @@
 Functions take and return what those of `jcq.nqsdaemon.qmgr.queues` do.
 """
 
+from jcq.nqsdaemon.complex_lines import complex_block
+
 #: NQS's run limit of a new complex (our recollection).
 _RUN_LIMIT = 1
 
@@ -37,12 +39,7 @@ def _queues(mode):
 def show_complexes(values, call, desk):
     """Run limit, slots that are taken, and queues of each."""
     found = yield desk.store.complexes()
-    site = desk.identity.name
-    lines = [
-        f"{one.name}@{site};  Run_limit = {one.run_limit};  {one.used} run;\n  Queues = {{{', '.join(one.queues)}}}\n"
-        for one in found
-    ]
-    return "".join(lines) or "No complexes.\n"
+    return "".join(complex_block(one, desk.identity.name) for one in found) or "No complexes.\n"
 
 
 ACTIONS = {

@@ -14,6 +14,7 @@ An account or group in an access list that has gone, or has another id now, is w
 A manager whose account has gone has a line, which qmgr refuses as long as there is no such account.
 """
 
+from jcq.model.limits import qmgr_lines
 from jcq.model.queue import BATCH
 from jcq.nqsdaemon.qmgr.access import entry_of
 from jcq.nqsdaemon.qmgr.show import always_managers
@@ -55,10 +56,9 @@ def _parameters(site):
         f"set default destination_retry time = {site.retry_time_s // 3600}",
         f"set default destination_retry wait = {site.retry_wait_s // 60}",
         f"set global_run_limit = {site.run_limit}",
+        f"set lifetime = {site.lifetime_s // 3600}",
         f"set mail = {quoted(site.mail_account or 'nqs')}",
     ]
-    if site.lifetime_s:
-        lines.append(f"set lifetime = {site.lifetime_s // 3600}")
     if site.retention_s:
         lines.append(f"set retention = {site.retention_s // 3600}")
     strategy = site.shell_strategy
@@ -73,7 +73,7 @@ def _queue(queue):
     return [
         f"create batch_queue {head} run_limit = {queue.run_limit} user_limit = {queue.user_limit}",
         f"set nqsbg = {'ON' if queue.background else 'OFF'} {queue.name}",
-        # A queue's resource limits belong here: `set per_process ...`, `set per_request ...`, one line each.
+        *qmgr_lines(queue.limits, queue.name),
         f"set restart = {queue.restart} {queue.name}",
     ]
 

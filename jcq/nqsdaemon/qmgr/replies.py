@@ -1,8 +1,9 @@
 """Replies of qmgr in NQS's frame, `NQS manager[CODE]: text`.
 
-The frame, its success line and the names of the codes are recollections (nqs-facts.md section 4,
-MEM-hi and MEM-lo); the texts of failures are ours. TCML_REFUSED is ours too: it stands where we
-know no name of NQS's.
+Where they come from (nqs-facts.md section 4): the frame and its success line are well remembered, the names of the
+codes TCML_ALREADEXI, TCML_INSUFFPRV, TCML_NOLOCALDAE, TCML_NOSUCHQUE and TCML_QUEENABLE less so; nobody compared
+either with a running NQS. The other names are formed after their pattern, so scripts should not rely on them, and
+TCML_REFUSED is ours altogether: it stands where no such name is at hand. The texts of failures are ours.
 """
 
 from jcq import errors
@@ -11,7 +12,7 @@ COMPLETE = "TCML_COMPLETE"
 REFUSED = "TCML_REFUSED"
 
 _CODES = {
-    # Only a wrong type of queue is answered with it to the commands of qmgr.
+    # To the commands of qmgr it is raised for a wrong type of queue only.
     errors.BadValue: "TCML_WROQUETYP",
     errors.AccessExists: "TCML_ALREADACC",
     errors.ComplexExists: "TCML_ALREADEXI",
@@ -51,7 +52,9 @@ def complete(notes=()):
     return frame(COMPLETE, "Transaction complete at local host.") + "".join(f"Note: {note}.\n" for note in notes)
 
 
-def refusal(error):
-    """The answer to a command that was refused with this `JcqError`."""
+def refusal(error, request_id=""):
+    """The answer to a command that was refused with this `JcqError`; about one of its requests, where that is given."""
     text = str(error)
+    if request_id and request_id not in text:
+        text = f"request {request_id}: {text}"
     return frame(_CODES.get(type(error), REFUSED), text if text.endswith(".") else text + ".")

@@ -11,11 +11,13 @@ from dataclasses import replace
 from jcq.errors import (
     BadValue,
     JcqError,
+    LimitExceeded,
     NoSuchRequest,
     QueueClosed,
     QueueDisabled,
     QueuePipeOnly,
     QueueRestricted,
+    SameQueue,
     UsageError,
     WrongState,
 )
@@ -25,11 +27,12 @@ from jcq.nqsdaemon.requestid import is_this_site
 
 #: NQS's time between SIGTERM and SIGKILL (nqs-facts.md section 4).
 _ABORT_S = 60
+_PASSED_OVER = BadValue | NoSuchRequest | WrongState | QueueClosed | QueueRestricted | LimitExceeded
 _WAITS = (lifecycle.QUEUED, lifecycle.WAITING, lifecycle.HELD, lifecycle.ARRIVING)
 
 
 class Refusals(Exception):
-    """Some of several requests could not be acted on; `errors` has why, one each."""
+    """Some of several requests could not be acted on; `errors` has (id as people see it, JcqError), one each."""
 
     def __init__(self, errors):
         super().__init__(len(errors))
@@ -52,7 +55,7 @@ def _each(key, decide):
             _known,
             lambda request, shown, _uid: Order(decide(request, shown, values, call, desk), ""),
         )
-        errors = [said[shown] for _, shown in named if isinstance(said[shown], JcqError)]
+        errors = [(shown, said[shown]) for _, shown in named if isinstance(said[shown], JcqError)]
         if errors:
             raise Refusals(errors)
         return []
@@ -137,19 +140,21 @@ def purge_queue(values, call, desk):
     def order(rid):
         return desk.store.delete(rid, -1, desk.now())
 
-    done, _ = yield from _all_that_wait(values["queue"], order, desk)
+    done, _, _ = yield from _all_that_wait(values["queue"], order, desk)
     return [f"{_number(done)} of queue {values['queue']} deleted"]
 
 
 def move_queue(values, call, desk):
-    """Move what does not run to another queue, as far as that goes on accepting them; owners without access stay.
+    """Move what does not run to another queue, as far as that goes on accepting them.
 
-    Raises NoSuchQueue, QueueDisabled, QueuePipeOnly, BadValue for a queue onto itself.
+    Those of owners without access stay, and those whose resource limits are greater than the queue's.
+
+    Raises NoSuchQueue, QueueDisabled, QueuePipeOnly, SameQueue.
     """
     source, target = values["queue"], values["to_queue"]
     there = yield desk.store.queue(target)
     if source == target:
-        raise BadValue(detail=f"queue {source} cannot be moved to itself")
+        raise SameQueue(name=source)
     if not there.enabled:
         raise QueueDisabled(detail=target)
     if there.pipeonly:
@@ -158,15 +163,18 @@ def move_queue(values, call, desk):
     def order(rid):
         return desk.store.move(rid, -1, target, desk.now())
 
-    done, kept_out = yield from _all_that_wait(source, order, desk)
+    done, kept_out, too_great = yield from _all_that_wait(source, order, desk)
     notes = [f"{_number(done)} of queue {source} moved to {target}"]
     if kept_out:
         notes.append(f"{_number(kept_out)} stayed, the access list of {target} does not name the owner")
+    if too_great:
+        notes.append(f"{_number(too_great)} stayed, asking for more than the limits of {target}")
     return notes
 
 
 def _all_that_wait(queue, order, desk):
-    """Give each request of a queue that does not run an order -> (how many took it, how many an access list kept out).
+    """Give each request of a queue that does not run an order -> how many took it, and were kept out by an access
+    list, and by resource limits.
 
     One that began, ended or moved meanwhile is passed over; any other refusal ends it.
     """
@@ -175,19 +183,18 @@ def _all_that_wait(queue, order, desk):
     for state in _WAITS:
         found += yield desk.store.members(queue, state)
     rids = list(dict.fromkeys(found))[::-1]
-    done = kept_out = 0
+    done = kept_out = too_great = 0
     for start in range(0, len(rids), CHUNK):
         chunk = rids[start : start + CHUNK]
         places = yield desk.store.values(chunk, "queue")
         ops = [order(rid) for rid, place in zip(chunk, places, strict=True) if place == queue]
         for result in (yield ops) if ops else ():
             kept_out += isinstance(result, QueueClosed | QueueRestricted)
-            if isinstance(result, JcqError) and not isinstance(
-                result, BadValue | NoSuchRequest | WrongState | QueueClosed | QueueRestricted
-            ):
+            too_great += isinstance(result, LimitExceeded)
+            if isinstance(result, JcqError) and not isinstance(result, _PASSED_OVER):
                 raise result
             done += not isinstance(result, JcqError)
-    return done, kept_out
+    return done, kept_out, too_great
 
 
 def _number(count):

@@ -8,6 +8,7 @@ import os
 from datetime import datetime
 
 from jcq.nqsdaemon.limit_lines import limit_lines
+from jcq.nqsdaemon.qmgr.complexes import show_complexes
 from jcq.nqsdaemon.queue_block import extended_block, queue_block
 from jcq.nqsdaemon.request_lines import owner, readers_zone, shown
 
@@ -84,7 +85,7 @@ def show_parameters(values, call, desk):
         ("Default destination_retry time", f"{site.retry_time_s / 3600:g} hours"),
         ("Default destination_retry wait", f"{site.retry_wait_s / 60:g} minutes"),
         ("Global run_limit", site.run_limit or _NONE),
-        ("Lifetime", f"{site.lifetime_s / 3600:g} hours, not used" if site.lifetime_s else _NONE),
+        ("Lifetime", f"{site.lifetime_s / 3600:g} hours"),
         ("Mail account", site.mail_account or "nqs"),
         ("Next available sequence number", desk.seq + 1),
         ("Retention of ended requests", f"{(site.retention_s or desk.conf.retention_s) / 3600:g} hours"),
@@ -98,12 +99,13 @@ def _strategy(value):
 
 
 def show_all(values, call, desk):
-    """Parameters, managers and all queues at length."""
+    """Parameters, managers, all queues at length, and complexes."""
     parts = []
     for title, part in (
         ("Parameters", show_parameters),
         ("Managers", show_managers),
         ("Queues", show_long_queue),
+        ("Complexes", show_complexes),
     ):
         parts.append(f"{title}:\n" + (yield from part({}, call, desk)))
     return "\n".join(parts)

@@ -37,12 +37,6 @@ def _param_of(name, key, factor):
     return change
 
 
-def set_lifetime(values, call, desk):
-    """Keep what is set, to show it; nothing uses it."""
-    yield desk.store.set_param("lifetime_s", values["hours"] * 3600, desk.now())
-    return ["lifetime is kept and shown but not used, see set default destination_retry time"]
-
-
 def _strategy(value):
     def change(values, call, desk):
         """Set the shell strategy to a word."""
@@ -121,7 +115,7 @@ ACTIONS = {
     "set default destination_retry wait": _param_of("retry_wait_s", "minutes", 60),
     "set global_run_limit": _param("run_limit", "run_limit"),
     "set managers": _managers("set"),
-    "set lifetime": set_lifetime,
+    "set lifetime": _param_of("lifetime_s", "hours", 3600),
     "set mail": _param("mail_account", "address"),
     "set no_default batch_request queue": _param("default_queue", ""),
     "set retention": _param_of("retention_s", "hours", 3600),

@@ -5,13 +5,14 @@ from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.qmgr import access, complexes, configuration, nqs_only, queues, requests, show, site
+from jcq.nqsdaemon.qmgr import access, complexes, configuration, nqs_only, queue_limits, queues, requests, show, site
 from jcq.nqsdaemon.qmgr.replies import complete, refusal
 
 _ACTIONS = {
     **access.ACTIONS,
     **complexes.ACTIONS,
     **nqs_only.ACTIONS,
+    **queue_limits.ACTIONS,
     **queues.ACTIONS,
     **requests.ACTIONS,
     **site.ACTIONS,
@@ -57,7 +58,7 @@ def handle(call, desk):
     except UsageError as error:
         return Reply(error.exit_code, err=f"qmgr: {error}\n")
     except requests.Refusals as refusals:
-        return Reply(1, err="".join(refusal(error) for error in refusals.errors))
+        return Reply(1, err="".join(refusal(error, shown) for shown, error in refusals.errors))
     except StaleEpoch:
         raise
     except JcqError as error:

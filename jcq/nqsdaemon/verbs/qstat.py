@@ -4,13 +4,15 @@ Without an option the caller's own requests are listed, with -u a user's (login 
 stands in a queue is no secret in NQS, while scripts and environments are never shown. Counts are
 always those of all users. An operand is a queue, or a request id, which shows that request, also
 when it has ended and is still retained; with requests only, no queue is shown. What is not found
-is one line on standard error and code 1, and the rest is shown.
+is one line on standard error and code 1, and the rest is shown. With -c complexes are shown, and nothing else, as in
+NQS; operands are then their names.
 """
 
 import json
 
 from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest, UsageError
 from jcq.nqsdaemon.call import Reply
+from jcq.nqsdaemon.complex_lines import chosen, complex_block
 from jcq.nqsdaemon.listing import CHUNK, listing, whose
 from jcq.nqsdaemon.qstat_json import document, request_object
 from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
@@ -28,12 +30,16 @@ def handle(call, desk):
     """
     values, operands = parse(QSTAT, call.args)
     err: list[str] = []
+    if "complexes" in values:
+        found = yield from chosen("qstat", operands, desk, err)
+        return _reply("".join(complex_block(one, desk.identity.name) for one in found), err)
     names, rids = _sort_operands(operands, desk, err)
     queues = []
     if names or not operands:
         queues = yield from _queues(names, desk, err)
     queues = [queue for queue in queues if _kind_wanted(queue, values)]
-    form = yield from _form(values, call, desk)
+    at = (yield from situation(desk)) if {"json", "long", "medium"} & values.keys() else None
+    form = _form(values, call, at)
     parts = []
     for queue in queues:
         lines = yield from listing(queue, whose(values, call), form, desk)
@@ -48,9 +54,12 @@ def handle(call, desk):
         lines = yield from _by_id(rids, form, desk, err)
         parts += [HEADER, *lines] if lines and not {"json", "long"} & values.keys() else lines
     if "json" in values:
-        out = document(desk.identity.name, queues, parts)
-    else:
-        out = "".join(parts)
+        complexes = at.complexes if at else ()
+        return _reply(document(desk.identity.name, queues, complexes, parts), err)
+    return _reply("".join(parts), err)
+
+
+def _reply(out, err):
     return Reply(1 if err else 0, out=out, err="".join(f"{line}\n" for line in err))
 
 
@@ -106,9 +115,8 @@ def _kind_wanted(queue, values):
     return not any(kinds.values()) or kinds[queue.type]
 
 
-def _form(values, call, desk):
-    """How to show a request at a position; None for one that is not to be shown."""
-    at = (yield from situation(desk)) if {"json", "long", "medium"} & values.keys() else None
+def _form(values, call, at):
+    """How to show a request at a position; None for one that is not to be shown. `at`: a `Situation`, where needed."""
 
     def form(position, request):
         if "originated" in values and request.host != call.host:

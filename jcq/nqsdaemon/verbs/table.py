@@ -1,6 +1,7 @@
 """Which handler answers which command."""
 
 from jcq.nqsdaemon.verbs import (
+    dump,
     qalter,
     qcat,
     qchk,
@@ -19,6 +20,8 @@ from jcq.nqsdaemon.verbs import (
     qsig,
     qspnd,
     qstat,
+    qstata,
+    qstatc,
     qstatq,
     qstatr,
     qsub,
@@ -27,6 +30,7 @@ from jcq.nqsdaemon.verbs import (
 
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
+    "dump": dump.handle,
     "qalter": qalter.handle,
     "qcat": qcat.handle,
     "qchk": qchk.handle,
@@ -45,6 +49,8 @@ HANDLERS = {
     "qsig": qsig.handle,
     "qspnd": qspnd.handle,
     "qstat": qstat.handle,
+    "qstata": qstata.handle,
+    "qstatc": qstatc.handle,
     "qstatq": qstatq.handle,
     "qstatr": qstatr.handle,
     "qsub": qsub.handle,
