@@ -161,17 +161,3 @@ def test_a_move_after_a_failure_that_left_a_job_on_the_disk(two):
     assert on_the_disk(two) == [], processes.table(on_the_disk(two))
     there.do("start")
     finish(there, request, place)
-
-
-def test_a_node_that_is_powered_off_and_comes_back(two):
-    here, there = (Agent(node, two.db_path) for node in two.nodes)
-    here.do("start")
-    request, place = begin(two, here.node.site)
-    two.node_a.kill()
-    there.do("start")
-    wait_until(lambda: started(place) == 2, 20, there.node.site.log_text)
-    two.node_a.boot()
-    assert here("monitor") == NOT_RUNNING
-    here.do("stop")
-    there.do("monitor")
-    finish(there, request, place)

@@ -49,15 +49,10 @@ def test_with_off_they_run_together_whatever_the_file_says_later(both):
     assert cluster.qwait(cluster.qsub("true\n")) == 0
 
 
-def test_at_boot_the_local_site_is_started_unless_local_daemon_is_off(both):
-    """What the unit jcq-local.service runs."""
-    node, local, _ = both
-    node.write_daemon_conf("local_daemon = off\n")
-    assert "local_daemon=OFF" in node.run("nqsstart", "--boot").ok()
-    assert not local.processes()
-    node.run("nqsstart", "--boot", "testsite").refused("--boot", exit_code=2)
-    node.write_daemon_conf("")
-    node.run("nqsstart", "--boot").ok()
-    assert local.row()[1].isdigit()
-    node.run("nqsstop").ok()
-    assert not local.processes()
+def test_at_boot_the_local_site_is_wanted_unless_local_daemon_is_off(both):
+    node, _, _ = both
+    for text, code in (("local_daemon = off\n", 1), ("local_daemon=OFF\nlocal_daemon=SITE\n", 0), ("", 0)):
+        node.write_daemon_conf(text)
+        assert node.run("nqsstart", "--wanted").exit_code == code
+    assert node.run("cjcls", "-a").ok().count("SHUT") == 2
+    node.run("nqsstart", "--wanted", "testsite").refused("--wanted", exit_code=2)
