@@ -47,3 +47,12 @@ def test_with_off_they_run_together_whatever_the_file_says_later(both):
     cluster.start()
     assert local.qwait(local.qsub("true\n")) == 0
     assert cluster.qwait(cluster.qsub("true\n")) == 0
+
+
+def test_at_boot_the_local_site_is_wanted_unless_local_daemon_is_off(both):
+    node, _, _ = both
+    for text, code in (("local_daemon = off\n", 1), ("local_daemon=OFF\nlocal_daemon=SITE\n", 0), ("", 0)):
+        node.write_daemon_conf(text)
+        assert node.run("nqsstart", "--wanted").exit_code == code
+    assert node.run("cjcls", "-a").ok().count("SHUT") == 2
+    node.run("nqsstart", "--wanted", "testsite").refused("--wanted", exit_code=2)

@@ -118,7 +118,7 @@ class Bench:
     def stop(self):
         """Stop both sites, whatever became of them."""
         for name, site in self.sites.items():
-            if site.processes():
+            if site.processes() or self.cjcpw(name):
                 self.node.run("cjcpw", "-stop", name).ok()
 
 
