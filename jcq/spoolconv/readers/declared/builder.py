@@ -108,7 +108,6 @@ class Builder:
             if plain(values[part]) != plain(reference(values)):
                 told = f"{part} is {plain(values[part])} in its file's name and {plain(reference(values))} in the file"
                 raise Refused(f"{told}: one of them is wrong")
-
         if holding.kind == REQUEST:
             target, entry = holding.map[0]
             try:
@@ -180,7 +179,7 @@ class Builder:
             return False
         try:
             raw = self._bytes(holding.environment, files.get("environment"), values, data, start)
-            found["environment"] = places.environment(raw, holding.environment.form)
+            found["environment"] = places.environment(raw, holding.environment)
         except Doubt as doubt:
             notes.append(f"environment: {doubt}; left out")
             return True

@@ -78,14 +78,16 @@ def check_script(script):
         raise Doubt("it has NUL bytes: a hole in the file, or no script")
 
 
-def environment(raw, form):
-    """{name: value} of the bytes of an environment. Raises Doubt."""
+def environment(raw, place):
+    """{name: value} of the bytes of an environment that lies in a `Place`. Raises Doubt."""
     if len(raw) > ENVIRONMENT_BYTES_MAX:
         raise Doubt(f"it has {len(raw)} bytes, more than {ENVIRONMENT_BYTES_MAX}")
-    found = {}
-    for entry in raw.split(b"\0" if form == NULS else b"\n"):
+    found, end = {}, b"\0" if place.form == NULS else b"\n"
+    if place.length_field is None and raw and not raw.endswith(end):
+        raise Doubt("it breaks off in an entry")
+    for entry in raw.split(end):
         if not entry:
-            if form == NULS:
+            if place.form == NULS:
                 # As C does: an empty string ends the list.
                 break
             continue

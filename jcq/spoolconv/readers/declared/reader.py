@@ -37,7 +37,7 @@ def read(source, clock_s, description=None):
         An iterator of records: settings, queues and complexes first, then requests, then what nobody names.
     Raises:
         WrongLayout: there is no description, it has mistakes, or nothing that it names is there.
-        Unreadable: the description cannot be read.
+        Unreadable: the description cannot be read, or nothing that it names may be.
     """
     description = find_description(source, description)
     reader = Reader(source, clock_s, description)
@@ -69,18 +69,28 @@ class Reader:
         self._read = Seen()
 
     def check(self):
-        """Raises WrongLayout where nothing that the description names is there."""
-        files = self._description.files
-        if not any(self._is_there(one.path) for one in files):
-            paths = ", ".join(one.path.text for one in files)
-            raise WrongLayout(reason=f"the description does not fit this spool: nothing is there of {paths}")
+        """Raises WrongLayout where nothing that the description names is there, Unreadable where it is closed to us."""
+        files, failure = self._description.files, None
+        for one in files:
+            try:
+                if self._is_there(one.path):
+                    return
+            except Unreadable as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        paths = ", ".join(one.path.text for one in files)
+        raise WrongLayout(reason=f"the description does not fit this spool: nothing is there of {paths}")
 
     def records(self):
         """Yield every record."""
         files = sorted(self._description.files, key=lambda one: any(held.kind == REQUEST for held in one.holds))
         for one in files:
-            if not one.optional and not self._is_there(one.path):
-                yield Skip(one.path.text, "the description names it, and it is not there", kind=_kind(one))
+            try:
+                if not one.optional and not self._is_there(one.path):
+                    yield Skip(one.path.text, "the description names it, and it is not there", kind=_kind(one))
+            except Unreadable as error:
+                yield Skip(one.path.text, error.fields["reason"], kind=_kind(one))
         for one in files:
             try:
                 for where, parts in one.path.find(self._source):
@@ -144,16 +154,13 @@ class Reader:
                 yield Skip(place.path.text, str(error), kind="file")
 
     def _is_there(self, path):
-        """Whether what comes before the first unknown component of a path is there."""
+        """Whether what comes before the first unknown component of a path is there. Raises Unreadable."""
         names = []
         for component in path.components:
             if component.literal is None:
                 break
             names.append(component.literal)
-        try:
-            return not names or self._source.status(os.path.join(*names)) is not None
-        except Unreadable:
-            return False
+        return not names or self._source.status(os.path.join(*names)) is not None
 
 
 def _kind(files):
