@@ -8,6 +8,7 @@ import pytest
 from jcq.errors import Unreadable, WrongLayout
 from jcq.spoolconv import source as source_module
 from jcq.spoolconv.readers import declared
+from jcq.spoolconv.readers.declared import description, look
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.source import Source
 from support import skips
@@ -43,9 +44,9 @@ def records(written):
     return read(written)
 
 
-def read(spool, description=None):
+def read(spool, told=None):
     with Source(spool.directory) as source:
-        return list(declared.read(source, CLOCK_S, description or spool.description))
+        return list(declared.read(source, CLOCK_S, told or spool.description))
 
 
 def text(truth, key):
@@ -403,6 +404,14 @@ def test_probe_shows_sizes_texts_and_times(writer):
     assert "2001-09-09 01:4" in text
     assert "No description is given" in text
     assert text.isprintable() or all(line.isprintable() for line in text.split("\n"))
+
+
+def test_probe_finds_where_a_uid_and_a_time_are(writer, written):
+    with open(f"{written.directory}/control/1/00001000003", "rb") as file:
+        found = look.numbers(file.read(), 1_000_000_000, {501})
+    fields = description.parse(writer.description().encode()).structures["header"].fields
+    assert found[f"{writer.order}-endian, 32 bits", fields["uid"].offset] == ("id", 501)
+    assert found[f"{writer.order}-endian, {writer.bits} bits", fields["created"].offset] == ("time", 1_000_000_001)
 
 
 def test_probe_checks_a_description(spool):

@@ -28,10 +28,8 @@ def _below(source, directory, paths, ignored, depth):
         yield Skip(directory or ".", error.fields["reason"], kind="file")
         return
     for name in names:
-        if (not directory and name == FILE_NAME) or _ends(_further(ignored, name, depth), depth):
-            continue
         on = _further(paths, name, depth)
-        if _ends(on, depth):
+        if _ends(on, depth) or (not directory and name == FILE_NAME) or _ends(_further(ignored, name, depth), depth):
             continue
         where = f"{directory}/{name}" if directory else name
         is_directory = _is_directory(source, where)
@@ -49,7 +47,7 @@ def _below(source, directory, paths, ignored, depth):
 
 def _further(paths, name, depth):
     """Those of the paths that go on with this name."""
-    return [path for path in paths if path.components[depth].match(name) is not None]
+    return [path for path in paths if path.components[depth].fits(name)]
 
 
 def _ends(paths, depth):

@@ -40,9 +40,9 @@ class Part:
         """The value in a name: int or str."""
         if not self.alphabet:
             return text
-        value = 0
+        value, base, find = 0, len(self.alphabet), self.alphabet.index
         for one in text:
-            value = value * len(self.alphabet) + self.alphabet.index(one)
+            value = value * base + find(one)
         return value
 
     def render(self, value):
@@ -78,6 +78,10 @@ class Component:
         self.literal = "".join(tokens) if all(isinstance(token, str) for token in tokens) else None
         words = [re.escape(token) if isinstance(token, str) else token.regex if token else "[^/]*" for token in tokens]
         self._regex = re.compile("".join(words), re.DOTALL)
+
+    def fits(self, name):
+        """Whether a name may be one of this component."""
+        return self._regex.fullmatch(name) is not None
 
     def match(self, name):
         """{part: value} where a name fits, else None."""
@@ -126,6 +130,11 @@ class Path:
         self.parts = {part.name for component in components for part in component.parts}
         self.is_literal = all(component.literal is not None for component in components)
 
+    def whole(self, values):
+        """The path itself, where `values` has all its parts and no `*` is in it; else None. Raises ValueError."""
+        names = [component.render(values) for component in self.components]
+        return None if None in names else "/".join(names)
+
     def find(self, source, values=None):
         """Yield (where, {part: value}) for all that the spool has under this path, directory by directory.
 
@@ -137,9 +146,8 @@ class Path:
             Unreadable: there are too many directories.
         """
         values = dict(values or {})
-        names = [component.render(values) for component in self.components]
-        if None not in names:
-            where = "/".join(names)
+        where = self.whole(values)
+        if where is not None:
             if _is_there(source, where):
                 yield where, values
             return

@@ -44,6 +44,10 @@ class Place:
         assert self.path is not None
         known = {name: plain(values[name]) for name in self.path.parts if name in values}
         try:
+            whole = self.path.whole(known | self.fixed)
+            if whole is not None:
+                # Whether it is there is seen when it is read.
+                return whole
             found = [where for where, _ in self.path.find(source, known | self.fixed)]
         except (ValueError, Unreadable) as error:
             raise Doubt(str(error)) from None
