@@ -45,7 +45,7 @@ def records(spool):
 
 
 def test_requests_of_a_table(spool, records):
-    found = [record for where, record in records.items() if where.startswith("table")]
+    found = [record for where, record in records.items() if where.startswith("table/requests")]
     truth = spool[1]
     assert found == [
         OldRequest(
@@ -109,4 +109,30 @@ def test_requests_in_directories_of_their_states(records):
         "jobs/odd/b.job", "state: 'odd' is not in the enumeration directory", "11:odd", "request"
     )
     assert records["jobs/wait/1F.job"] == Skip("jobs/wait/1F.job", "the description does not name it", kind="file")
-    assert len(records) == 9
+    assert len(records) == 10
+
+
+def test_a_hole_in_a_table(spool, records, tmp_path):
+    (found,) = [record for where, record in records.items() if where.startswith("table/hole")]
+    assert (found.old_id, found.script) == ("77", b"id")
+    with open(DESCRIPTION, encoding="utf-8") as file:
+        text = file.read().replace('free = { field = "state_number", equals = 0 }', "")
+    path = tmp_path / "nothing-is-free.toml"
+    path.write_text(text)
+    with Source(spool[0]) as source:
+        found = [record for record in declared.read(source, CLOCK_S, path) if record.where.startswith("table/hole")]
+    assert [getattr(record, "reason", "") for record in found] == ["20000 records hold nothing but NUL bytes", ""]
+
+
+def test_links_are_not_followed(spool, tmp_path):
+    os.symlink(spool[0] / "table", tmp_path / "table")
+    os.symlink(spool[0] / "jobs" / "wait" / "1f.job", tmp_path / "loose")
+    os.makedirs(tmp_path / "jobs" / "wait")
+    os.symlink(spool[0] / "jobs" / "wait" / "1f.job", tmp_path / "jobs" / "wait" / "1.job")
+    with Source(tmp_path) as source:
+        found = {record.where: record.reason for record in declared.read(source, CLOCK_S, DESCRIPTION)}
+    assert found == {
+        "table": "it is no directory; a link is not followed",
+        "loose": "the description does not name it",
+        "jobs/wait/1.job": "it is a symbolic link",
+    }

@@ -106,6 +106,12 @@ int main(int argc, char **argv)
     fwrite(head, sizeof head, 1, file);
     fwrite(slots, sizeof slots, 1, file);
     fclose(file);
+    file = create(argv[1], "table/hole.db"); /* one record behind a hole of 20,000 of them */
+    fwrite(head, sizeof head, 1, file);
+    fseek(file, 20000L * sizeof *slots, SEEK_CUR);
+    fill(&slots[0], 77, 1, 501, 13000004, "id");
+    fwrite(slots, sizeof *slots, 1, file);
+    fclose(file);
     job(argv[1], "jobs/wait/1f.job", "A=1\nB=two words\n", "echo one\n", 0x8 | 2);
     job(argv[1], "jobs/run/ff0.job", "", "echo two\n", 1);
     job(argv[1], "jobs/hold/a.job", "no line\n", "echo three\n", 7);

@@ -37,7 +37,8 @@ def _below(source, directory, paths, ignored, depth):
             yield from _below(source, where, on, _further(ignored, name, depth), depth + 1)
             continue
         if not is_directory:
-            yield Skip(where, "the description does not name it", kind="file")
+            reason = "it is no directory; a link is not followed" if on else "the description does not name it"
+            yield Skip(where, reason, kind="file")
             continue
         count = _count(source, where, 0)
         if count:

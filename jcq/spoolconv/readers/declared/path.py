@@ -16,6 +16,8 @@ PARTS_MAX = 16
 _DIRECTORIES_MAX = 100_000
 #: Digits in one part: what is longer is no number of a spool.
 _CHARACTERS_MAX = 64
+#: Of a file name.
+_NAME_MAX = 255
 _BASES = {8: string.octdigits, 10: string.digits, 16: "0123456789abcdef"}
 _TOKEN = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}|(\*)|([^{}*]+)", re.ASCII)
 
@@ -106,7 +108,7 @@ class Component:
                 raise ValueError(f"{token.name} {values[token.name]!r:.40} cannot be part of a file name")
             words.append(word)
         name = "".join(words)
-        if name in (".", "..") or len(name) > 255:
+        if name in (".", "..") or len(name) > _NAME_MAX:
             raise ValueError(f"{name!r:.40} is no file name")
         return name
 
@@ -257,6 +259,9 @@ def _read_component(sheet, word, name, parts):
         tokens.append(parts[found[1]] if found[1] is not None else None if found[2] else found[3])
         at = found.end()
     component = Component(tokens)
+    if component.literal is not None and len(component.literal) > _NAME_MAX:
+        sheet.wrong(word, f"{shown(name)} is longer than a file name", f"write at most {_NAME_MAX} characters")
+        return None
     if component.open_ended > 1:
         what = f"{shown(name)} has two pieces of unknown length"
         sheet.wrong(word, what, "give all parts in it but one their number of characters")

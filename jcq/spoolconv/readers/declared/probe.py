@@ -1,6 +1,7 @@
 """`spoolconv --probe DIR`: what a directory looks like, for whoever writes a description, and how well one fits."""
 
 import collections
+import itertools
 import pwd
 import time
 
@@ -117,13 +118,14 @@ def _check(source, description, clock_s):
         return
     for one in description.files:
         yield f"  {one.path.text}"
-        shown = 0
-        for where, parts in one.path.find(source):
-            shown += 1
-            if shown > _DECODED_MAX:
-                break
+        try:
+            found = list(itertools.islice(one.path.find(source), _DECODED_MAX))
+        except Unreadable as error:
+            yield f"    {tree.shown(str(error))}"
+            continue
+        for where, parts in found:
             yield from (f"    {tree.shown(line)}" for line in _decoded(source, one, where, parts))
-        if not shown:
+        if not found:
             yield "    no file has such a name"
     yield from _sums(reader)
 

@@ -54,7 +54,8 @@ TARGETS = {
         Target("user", "text", SKIP),
         Target("uid", "id", SKIP, high=_ID_MAX),
         Target("gid", "id", SKIP, high=_ID_MAX),
-        Target("state", "word", SKIP, STATES),
+        # To be said: a request that had begun must not be taken for one that waits.
+        Target("state", "word", SKIP, STATES, needed=True),
         Target("operator_hold", "flag", HOLD),
         Target("name", "text", NOTE),
         Target("priority", "number", NOTE, high=PRIORITY_MAX),
