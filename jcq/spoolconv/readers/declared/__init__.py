@@ -9,9 +9,9 @@ The description is the file that the user names (`--from FILE.toml`), or `jcq-la
     signs(source) -> str                    what makes a directory look like NQS or JobCenter, also without description
     refusal(signs) -> WrongLayout           for such a directory without description
     load(path) -> Description               checked; WrongLayout has one line per mistake
-    probe(source, description=None)         an iterator of lines of text for `spoolconv --probe DIR`
+    probe(source, description=None, clock_s=None)  an iterator of lines of text for `spoolconv --probe DIR`
 
-A description without a file named in a dry directory is refused: `read` raises WrongLayout.
+`source` is a `jcq.spoolconv.source.Source`, `clock_s` now in seconds since 1970.
 """
 
 from jcq.spoolconv.readers.declared.description import FILE_NAME, load

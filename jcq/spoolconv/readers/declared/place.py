@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from jcq.errors import Unreadable
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
+from jcq.spoolconv.readers.declared.doubt import Doubt
 from jcq.spoolconv.readers.declared.path import Path, read_path
 from jcq.spoolconv.readers.declared.slots import START_MAX
 from jcq.spoolconv.readers.declared.structure import Number
-from jcq.spoolconv.readers.declared.value import Doubt, Reference, plain, read_reference
+from jcq.spoolconv.readers.declared.value import Reference, plain, read_reference
 
 #: A file with a request's script may hold so much beside it.
 FILE_BYTES_MAX = SCRIPT_BYTES_MAX + 4 * 1024 * 1024
