@@ -203,7 +203,7 @@ def _descriptions(draw):
     return table
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(_descriptions())
 def test_any_description_is_accepted_or_refused_in_lines(monkeypatch_tomllib, table):
     with monkeypatch_tomllib(table):

@@ -1,7 +1,6 @@
 """Spools of C structures, written by a C program in four layouts, are read as it says that it wrote them."""
 
 import os
-import tracemalloc
 
 import pytest
 
@@ -317,20 +316,6 @@ def test_reading_changes_nothing(spool):
     with Source(spool.directory) as source:
         list(declared.probe(source, spool.description))
     assert picture() == before
-
-
-def test_memory_does_not_grow_with_the_requests(one_writer, battery):
-    peaks = []
-    for more in (500, battery.count(2500, 100_000)):
-        spool = one_writer.write(more)
-        with Source(spool.directory) as source:
-            tracemalloc.start()
-            requests = sum(isinstance(one, OldRequest) for one in declared.read(source, CLOCK_S, spool.description))
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-        assert requests > more
-    # Names of one directory and eight bytes for each id and file, not the requests themselves (1 kB each and more).
-    assert peaks[1] - peaks[0] < 250 * more, peaks
 
 
 # --- which description -----------------------------------------------------------------------
