@@ -13,7 +13,8 @@ from jcq.model import limits
 from jcq.model.queue import PRIORITY_MAX, TYPES
 from jcq.model.request import SCRIPT_BYTES_MAX
 from jcq.model.restart import ATTRIBUTES
-from jcq.spoolconv.readers import declared
+from jcq.spoolconv.readers.declared import reader
+from jcq.spoolconv.readers.declared.probe import probe
 from jcq.spoolconv.records import STATES, OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.source import Source
 from support.declared_spool import LAYOUTS, Writer
@@ -109,7 +110,7 @@ def read(directory, description):
     counts, refused = {}, None
     with Source(directory) as source:
         try:
-            for record in declared.read(source, CLOCK_S, description):
+            for record in reader.read(source, CLOCK_S, description):
                 check(record)
                 counts[type(record)] = counts.get(type(record), 0) + 1
                 assert time.process_time() - begun < LIMIT_S
@@ -261,7 +262,7 @@ def test_probe_of_damaged_spools(sample, battery):
             file.write(damage(chance, data))
         try:
             with Source(sample.directory) as source:
-                for line in [*declared.probe(source), *declared.probe(source, sample.description, CLOCK_S)]:
+                for line in [*probe(source), *probe(source, sample.description, CLOCK_S)]:
                     assert line.isprintable()
         finally:
             with open(path, "wb") as file:

@@ -6,8 +6,9 @@ import pytest
 
 from jcq.errors import Unreadable, WrongLayout
 from jcq.spoolconv import source as source_module
-from jcq.spoolconv.readers import declared
-from jcq.spoolconv.readers.declared import description, look
+from jcq.spoolconv.readers.declared import description, look, reader
+from jcq.spoolconv.readers.declared.probe import probe
+from jcq.spoolconv.readers.declared.recognition import signs
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.source import Source
 from support import skips
@@ -45,7 +46,7 @@ def records(written):
 
 def read(spool, told=None):
     with Source(spool.directory) as source:
-        return list(declared.read(source, CLOCK_S, told or spool.description))
+        return list(reader.read(source, CLOCK_S, told or spool.description))
 
 
 def text(truth, key):
@@ -278,7 +279,7 @@ def test_files_that_may_not_be_read(spool):
     with Source(spool.directory) as source:
         os.chmod(spool.directory, 0)
         with pytest.raises(Unreadable, match="Permission denied"):
-            declared.read(source, CLOCK_S, spool.description)
+            reader.read(source, CLOCK_S, spool.description)
         os.chmod(spool.directory, 0o700)
 
 
@@ -314,7 +315,7 @@ def test_reading_changes_nothing(spool):
     before = picture()
     read(spool)
     with Source(spool.directory) as source:
-        list(declared.probe(source, spool.description))
+        list(probe(source, spool.description))
     assert picture() == before
 
 
@@ -323,17 +324,17 @@ def test_reading_changes_nothing(spool):
 
 def test_a_description_in_the_spool(spool):
     with Source(spool.directory) as source:
-        assert declared.evidence(source) == ""
+        assert reader.evidence(source) == ""
     with open(f"{spool.directory}/jcq-layout.toml", "w", encoding="utf-8") as file:
         file.write(example())
     with Source(spool.directory) as source:
-        assert declared.evidence(source) == "jcq-layout.toml is there"
-        assert list(declared.read(source, CLOCK_S)) == read(spool)
+        assert reader.evidence(source) == "jcq-layout.toml is there"
+        assert list(reader.read(source, CLOCK_S)) == read(spool)
 
 
 def test_nqs_without_description_is_refused_with_what_to_do(spool):
     with Source(spool.directory) as source, pytest.raises(WrongLayout) as caught:
-        declared.read(source, CLOCK_S)
+        reader.read(source, CLOCK_S)
     for words in ("looks like a spool of NQS or JobCenter", "database/{managers,queues,seqno}", "spoolconv --probe DIR",
                   "--from FILE.toml"):  # fmt: skip
         assert words in str(caught.value)
@@ -356,16 +357,16 @@ def test_what_looks_like_nqs(tmp_path, names, looks):
     for name in names.split():
         (tmp_path / name).mkdir(parents=True)
     with Source(tmp_path) as source:
-        assert bool(declared.signs(source)) == looks
+        assert bool(signs(source)) == looks
         with pytest.raises(WrongLayout, match="looks like" if looks else "there is no jcq-layout.toml"):
-            declared.read(source, CLOCK_S)
+            reader.read(source, CLOCK_S)
 
 
 def test_a_description_of_another_spool(tmp_path, spool):
     with Source(tmp_path) as source, pytest.raises(WrongLayout, match="nothing is there of database/queues"):
-        declared.read(source, CLOCK_S, spool.description)
+        reader.read(source, CLOCK_S, spool.description)
     with Source(tmp_path) as source, pytest.raises(Unreadable, match="No such file"):
-        declared.read(source, CLOCK_S, tmp_path / "none.toml")
+        reader.read(source, CLOCK_S, tmp_path / "none.toml")
 
 
 # --- probe -----------------------------------------------------------------------------------
@@ -379,7 +380,7 @@ def test_probe_shows_sizes_texts_and_times(writer):
             if not os.path.islink(path):
                 os.utime(path, (1_000_000_000, 1_000_000_000))
     with Source(spool.directory) as source:
-        text = "\n".join(declared.probe(source))
+        text = "\n".join(probe(source))
     assert "It looks like a spool of NQS or JobCenter: control, data" in text
     assert "control/3: " in text
     assert "alice\n" in text
@@ -401,7 +402,7 @@ def test_probe_finds_where_a_uid_and_a_time_are(writer, written):
 
 def test_probe_checks_a_description(spool):
     with Source(spool.directory) as source:
-        text = "\n".join(declared.probe(source, spool.description, CLOCK_S))
+        text = "\n".join(probe(source, spool.description, CLOCK_S))
     assert "control/0/0001e000003, record 0, bytes 0 to " in text
     assert "user = 'alice'" in text
     assert "seqno = 104 (0x68)" in text
@@ -415,6 +416,6 @@ def test_probe_of_odd_directories(tmp_path, spool):
     (tmp_path / "a\nb\udcff" / "f\x1b[2J").write_bytes(b"\x1b[31mred and more text\0" * 9)
     os.mkfifo(tmp_path / "pipe")
     with Source(tmp_path) as source:
-        lines = list(declared.probe(source))
+        lines = list(probe(source))
         assert all(line.isprintable() for line in lines)
-        assert any("the description does not fit" in line for line in declared.probe(source, spool.description))
+        assert any("the description does not fit" in line for line in probe(source, spool.description))

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from jcq.spoolconv.readers import declared
+from jcq.spoolconv.readers.declared import reader
 from jcq.spoolconv.records import OldRequest, Skip
 from jcq.spoolconv.source import Source
 from support import skips
@@ -41,7 +41,7 @@ def spool(tmp_path_factory):
 @pytest.fixture(scope="module")
 def records(spool):
     with Source(spool[0]) as source:
-        return {record.where: record for record in declared.read(source, CLOCK_S, DESCRIPTION)}
+        return {record.where: record for record in reader.read(source, CLOCK_S, DESCRIPTION)}
 
 
 def test_requests_of_a_table(spool, records):
@@ -120,7 +120,7 @@ def test_a_hole_in_a_table(spool, records, tmp_path):
     path = tmp_path / "nothing-is-free.toml"
     path.write_text(text)
     with Source(spool[0]) as source:
-        found = [record for record in declared.read(source, CLOCK_S, path) if record.where.startswith("table/hole")]
+        found = [record for record in reader.read(source, CLOCK_S, path) if record.where.startswith("table/hole")]
     assert [getattr(record, "reason", "") for record in found] == ["20000 records hold nothing but NUL bytes", ""]
 
 
@@ -130,7 +130,7 @@ def test_links_are_not_followed(spool, tmp_path):
     os.makedirs(tmp_path / "jobs" / "wait")
     os.symlink(spool[0] / "jobs" / "wait" / "1f.job", tmp_path / "jobs" / "wait" / "1.job")
     with Source(tmp_path) as source:
-        found = {record.where: record.reason for record in declared.read(source, CLOCK_S, DESCRIPTION)}
+        found = {record.where: record.reason for record in reader.read(source, CLOCK_S, DESCRIPTION)}
     assert found == {
         "table": "it is no directory; a link is not followed",
         "loose": "the description does not name it",

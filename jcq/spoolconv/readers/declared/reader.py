@@ -1,4 +1,17 @@
-"""Reads a spool by its description: every record of it becomes one neutral record or one `Skip`."""
+"""Reads a spool by its description: every record of it becomes one neutral record or one `Skip`.
+
+This is layout "declared": spools of the NQS family, whose C structures a description in TOML tells. It is the file that
+the user names (`--from FILE.toml`), or `jcq-layout.toml` in the old spool's directory; the commented example is
+`conf_path("spoolconv", "example-layout.toml")`. What the rest of spoolconv uses, all in this package:
+
+    reader.NAME                                    "declared"
+    reader.evidence(source) -> str                 a description lies in the spool
+    reader.read(source, clock_s, description=None) an iterator of records; description: a path, or a `Description`
+    description.load(path) -> Description          checked; WrongLayout has one line per mistake
+    recognition.signs(source) -> str               what makes a directory look like NQS or JobCenter, or empty
+    recognition.refusal(signs) -> WrongLayout      for such a directory without description; `read` raises it too
+    probe.probe(source, description=None, clock_s=None)  an iterator of lines of text, for `spoolconv --probe DIR`
+"""
 
 import os
 
