@@ -5,6 +5,7 @@ import os
 from jcq.errors import Unreadable
 from jcq.model import limits as limits_model
 from jcq.spoolconv.readers.declared import place as places
+from jcq.spoolconv.readers.declared.doubt import Doubt, Refused
 from jcq.spoolconv.readers.declared.seen import Seen
 from jcq.spoolconv.readers.declared.structure import Number, Text
 from jcq.spoolconv.readers.declared.target import (
@@ -18,7 +19,7 @@ from jcq.spoolconv.readers.declared.target import (
     convert,
     convert_limit,
 )
-from jcq.spoolconv.readers.declared.value import Doubt, Refused, plain
+from jcq.spoolconv.readers.declared.value import plain
 from jcq.spoolconv.records import HELD, QUEUED, RUNNING, OldComplex, OldQueue, OldRequest, OldSetting, Skip
 
 _CLASSES = {REQUEST: OldRequest, QUEUE: OldQueue, COMPLEX: OldComplex, SETTING: OldSetting}
@@ -108,7 +109,6 @@ class Builder:
             if plain(values[part]) != plain(reference(values)):
                 told = f"{part} is {plain(values[part])} in its file's name and {plain(reference(values))} in the file"
                 raise Refused(f"{told}: one of them is wrong")
-
         if holding.kind == REQUEST:
             target, entry = holding.map[0]
             try:
@@ -180,7 +180,7 @@ class Builder:
             return False
         try:
             raw = self._bytes(holding.environment, files.get("environment"), values, data, start)
-            found["environment"] = places.environment(raw, holding.environment.form)
+            found["environment"] = places.environment(raw, holding.environment)
         except Doubt as doubt:
             notes.append(f"environment: {doubt}; left out")
             return True

@@ -5,20 +5,14 @@ import tomllib
 from dataclasses import dataclass
 
 from jcq.errors import Unreadable, WrongLayout
+from jcq.spoolconv.readers.declared.enumeration import read_enumeration
 from jcq.spoolconv.readers.declared.path import Path, read_parts, read_path
 from jcq.spoolconv.readers.declared.place import Place, read_place
 from jcq.spoolconv.readers.declared.sheet import MISTAKES_MAX, Mistakes, Sheet
 from jcq.spoolconv.readers.declared.slots import ONE, Slots, read_slots
 from jcq.spoolconv.readers.declared.structure import ORDERS, Number, Structure, Text, read_structure, read_types
 from jcq.spoolconv.readers.declared.target import KINDS, LIMITED, NOTHING, REQUEST, read_limits, read_map
-from jcq.spoolconv.readers.declared.value import (
-    FILE_FACTS,
-    Condition,
-    Known,
-    read_condition,
-    read_enumeration,
-    read_reference,
-)
+from jcq.spoolconv.readers.declared.value import FILE_FACTS, Condition, Known, read_condition, read_reference
 
 #: The name of a description in the spool's directory.
 FILE_NAME = "jcq-layout.toml"
@@ -251,7 +245,7 @@ def _read_agree(sheet, path, known):
         if path is None or word not in path.parts:
             sheet.wrong(word[:60], "it is no part of the path", 'write PART = "field"')
             continue
-        reference = read_reference(sheet, word, known)
+        reference = read_reference(sheet, word, known, known[word].kind)
         if reference is not None:
             agree[word] = reference
     return agree

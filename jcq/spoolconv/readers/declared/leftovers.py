@@ -28,10 +28,8 @@ def _below(source, directory, paths, ignored, depth):
         yield Skip(directory or ".", error.fields["reason"], kind="file")
         return
     for name in names:
-        if (not directory and name == FILE_NAME) or _ends(_further(ignored, name, depth), depth):
-            continue
         on = _further(paths, name, depth)
-        if _ends(on, depth):
+        if _ends(on, depth) or (not directory and name == FILE_NAME) or _ends(_further(ignored, name, depth), depth):
             continue
         where = f"{directory}/{name}" if directory else name
         is_directory = _is_directory(source, where)
@@ -39,7 +37,8 @@ def _below(source, directory, paths, ignored, depth):
             yield from _below(source, where, on, _further(ignored, name, depth), depth + 1)
             continue
         if not is_directory:
-            yield Skip(where, "the description does not name it", kind="file")
+            reason = "it is no directory; a link is not followed" if on else "the description does not name it"
+            yield Skip(where, reason, kind="file")
             continue
         count = _count(source, where, 0)
         if count:
@@ -49,7 +48,7 @@ def _below(source, directory, paths, ignored, depth):
 
 def _further(paths, name, depth):
     """Those of the paths that go on with this name."""
-    return [path for path in paths if path.components[depth].match(name) is not None]
+    return [path for path in paths if path.components[depth].fits(name)]
 
 
 def _ends(paths, depth):

@@ -13,6 +13,8 @@ _SHOWN_CHARACTERS = 48
 #: A time in a file is not further from the file's own than this.
 _YEARS_S = 3 * 366 * 86_400
 _WORDS = {
+    "big-endian, 16 bits": struct.Struct(">H"),
+    "little-endian, 16 bits": struct.Struct("<H"),
     "big-endian, 32 bits": struct.Struct(">I"),
     "little-endian, 32 bits": struct.Struct("<I"),
     "big-endian, 64 bits": struct.Struct(">Q"),
@@ -42,17 +44,17 @@ def numbers(data, mtime_s, ids):
     Args:
         data: bytes of the file.
         mtime_s: its modification time.
-        ids: {number: what it is}, such as the file's owner.
+        ids: numbers of users and groups.
     """
     found, text = {}, _in_text(data)
     for word, codec in _WORDS.items():
-        for offset in range(0, min(len(data), LOOKED_BYTES) - codec.size + 1, 4):
+        for offset in range(0, min(len(data), LOOKED_BYTES) - codec.size + 1, min(4, codec.size)):
             if offset in text or offset + codec.size - 1 in text:
                 continue
             value = codec.unpack_from(data, offset)[0]
             if value in ids and value >= _ID_MIN:
-                found[word, offset] = (ids[value], value)
-            elif abs(value - mtime_s) < _YEARS_S:
+                found[word, offset] = ("id", value)
+            elif codec.size > 2 and abs(value - mtime_s) < _YEARS_S:
                 found[word, offset] = ("time", value)
     return found
 

@@ -16,6 +16,8 @@ PARTS_MAX = 16
 _DIRECTORIES_MAX = 100_000
 #: Digits in one part: what is longer is no number of a spool.
 _CHARACTERS_MAX = 64
+#: Of a file name.
+_NAME_MAX = 255
 _BASES = {8: string.octdigits, 10: string.digits, 16: "0123456789abcdef"}
 _TOKEN = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}|(\*)|([^{}*]+)", re.ASCII)
 
@@ -40,9 +42,9 @@ class Part:
         """The value in a name: int or str."""
         if not self.alphabet:
             return text
-        value = 0
+        value, base, find = 0, len(self.alphabet), self.alphabet.index
         for one in text:
-            value = value * len(self.alphabet) + self.alphabet.index(one)
+            value = value * base + find(one)
         return value
 
     def render(self, value):
@@ -79,6 +81,10 @@ class Component:
         words = [re.escape(token) if isinstance(token, str) else token.regex if token else "[^/]*" for token in tokens]
         self._regex = re.compile("".join(words), re.DOTALL)
 
+    def fits(self, name):
+        """Whether a name may be one of this component."""
+        return self._regex.fullmatch(name) is not None
+
     def match(self, name):
         """{part: value} where a name fits, else None."""
         found = self._regex.fullmatch(name)
@@ -102,7 +108,7 @@ class Component:
                 raise ValueError(f"{token.name} {values[token.name]!r:.40} cannot be part of a file name")
             words.append(word)
         name = "".join(words)
-        if name in (".", "..") or len(name) > 255:
+        if name in (".", "..") or len(name) > _NAME_MAX:
             raise ValueError(f"{name!r:.40} is no file name")
         return name
 
@@ -126,6 +132,11 @@ class Path:
         self.parts = {part.name for component in components for part in component.parts}
         self.is_literal = all(component.literal is not None for component in components)
 
+    def whole(self, values):
+        """The path itself, where `values` has all its parts and no `*` is in it; else None. Raises ValueError."""
+        names = [component.render(values) for component in self.components]
+        return None if None in names else "/".join(names)
+
     def find(self, source, values=None):
         """Yield (where, {part: value}) for all that the spool has under this path, directory by directory.
 
@@ -137,9 +148,8 @@ class Path:
             Unreadable: there are too many directories.
         """
         values = dict(values or {})
-        names = [component.render(values) for component in self.components]
-        if None not in names:
-            where = "/".join(names)
+        where = self.whole(values)
+        if where is not None:
             if _is_there(source, where):
                 yield where, values
             return
@@ -249,6 +259,9 @@ def _read_component(sheet, word, name, parts):
         tokens.append(parts[found[1]] if found[1] is not None else None if found[2] else found[3])
         at = found.end()
     component = Component(tokens)
+    if component.literal is not None and len(component.literal) > _NAME_MAX:
+        sheet.wrong(word, f"{shown(name)} is longer than a file name", f"write at most {_NAME_MAX} characters")
+        return None
     if component.open_ended > 1:
         what = f"{shown(name)} has two pieces of unknown length"
         sheet.wrong(word, what, "give all parts in it but one their number of characters")

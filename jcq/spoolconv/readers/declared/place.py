@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from jcq.errors import Unreadable
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
+from jcq.spoolconv.readers.declared.doubt import Doubt
 from jcq.spoolconv.readers.declared.path import Path, read_path
 from jcq.spoolconv.readers.declared.slots import START_MAX
 from jcq.spoolconv.readers.declared.structure import Number
-from jcq.spoolconv.readers.declared.value import Doubt, Reference, plain, read_reference
+from jcq.spoolconv.readers.declared.value import Reference, plain, read_reference
 
 #: A file with a request's script may hold so much beside it.
 FILE_BYTES_MAX = SCRIPT_BYTES_MAX + 4 * 1024 * 1024
@@ -44,6 +45,10 @@ class Place:
         assert self.path is not None
         known = {name: plain(values[name]) for name in self.path.parts if name in values}
         try:
+            whole = self.path.whole(known | self.fixed)
+            if whole is not None:
+                # Whether it is there is seen when it is read.
+                return whole
             found = [where for where, _ in self.path.find(source, known | self.fixed)]
         except (ValueError, Unreadable) as error:
             raise Doubt(str(error)) from None
@@ -78,14 +83,16 @@ def check_script(script):
         raise Doubt("it has NUL bytes: a hole in the file, or no script")
 
 
-def environment(raw, form):
-    """{name: value} of the bytes of an environment. Raises Doubt."""
+def environment(raw, place):
+    """{name: value} of the bytes of an environment that lies in a `Place`. Raises Doubt."""
     if len(raw) > ENVIRONMENT_BYTES_MAX:
         raise Doubt(f"it has {len(raw)} bytes, more than {ENVIRONMENT_BYTES_MAX}")
-    found = {}
-    for entry in raw.split(b"\0" if form == NULS else b"\n"):
+    found, end = {}, b"\0" if place.form == NULS else b"\n"
+    if place.length_field is None and raw and not raw.endswith(end):
+        raise Doubt("it breaks off in an entry")
+    for entry in raw.split(end):
         if not entry:
-            if form == NULS:
+            if place.form == NULS:
                 # As C does: an empty string ends the list.
                 break
             continue

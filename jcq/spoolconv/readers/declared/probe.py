@@ -1,6 +1,8 @@
 """`spoolconv --probe DIR`: what a directory looks like, for whoever writes a description, and how well one fits."""
 
 import collections
+import itertools
+import pwd
 import time
 
 from jcq.errors import JcqError, Unreadable
@@ -60,6 +62,7 @@ def _lines(source, description, clock_s):
 
 def _looks(source, directories):
     """Lines about what is in the files."""
+    known = {account.pw_uid: account.pw_name for account in pwd.getpwall()}
     for directory in [one for one in directories if one.samples][:_LOOKED_MAX]:
         samples = []
         yield ""
@@ -70,10 +73,10 @@ def _looks(source, directories):
             except Unreadable as error:
                 yield f"  {tree.shown(str(error))}"
                 continue
-            ids = {old.status.st_uid: "owner of the file", old.status.st_gid: "group of the file"}
+            ids = {old.status.st_uid: "owner of the file", old.status.st_gid: "group of the file"} | known
             samples.append(look.numbers(old.data, int(old.status.st_mtime), ids))
             yield from _look(where, old)
-        yield from (f"  {line}" for line in _common(samples))
+        yield from (f"  {line}" for line in _common(samples, known))
 
 
 def _look(where, old):
@@ -85,7 +88,7 @@ def _look(where, old):
             yield f"    records of {stride} bytes? {share:.0%} of what is not NUL comes again at that distance"
 
 
-def _common(samples):
+def _common(samples, names):
     """Lines about the numbers at the same places of all samples."""
     counts = look.byte_order(samples)
     if not counts:
@@ -94,11 +97,11 @@ def _common(samples):
     for word, count in counts:
         yield f"  {word}: {count} places"
         for _, offset, what, value in [one for one in look.common(samples) if one[0] == word][:_NUMBERS_MAX]:
-            yield f"    {offset:6d} {value} {what}{_date(value) if what == 'time' else ''}"
+            yield f"    {offset:6d} {value} {what} {_date(value) if what == 'time' else names.get(value, '')}".rstrip()
 
 
 def _date(value):
-    return time.strftime(" %Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
 
 
 # --- a description against the spool ---------------------------------------------------------
@@ -115,13 +118,14 @@ def _check(source, description, clock_s):
         return
     for one in description.files:
         yield f"  {one.path.text}"
-        shown = 0
-        for where, parts in one.path.find(source):
-            shown += 1
-            if shown > _DECODED_MAX:
-                break
+        try:
+            found = list(itertools.islice(one.path.find(source), _DECODED_MAX))
+        except Unreadable as error:
+            yield f"    {tree.shown(str(error))}"
+            continue
+        for where, parts in found:
             yield from (f"    {tree.shown(line)}" for line in _decoded(source, one, where, parts))
-        if not shown:
+        if not found:
             yield "    no file has such a name"
     yield from _sums(reader)
 

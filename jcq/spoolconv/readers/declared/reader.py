@@ -1,4 +1,17 @@
-"""Reads a spool by its description: every record of it becomes one neutral record or one `Skip`."""
+"""Reads a spool by its description: every record of it becomes one neutral record or one `Skip`.
+
+This is layout "declared": spools of the NQS family, whose C structures a description in TOML tells. It is the file that
+the user names (`--from FILE.toml`), or `jcq-layout.toml` in the old spool's directory; the commented example is
+`conf_path("spoolconv", "example-layout.toml")`. What the rest of spoolconv uses, all in this package:
+
+    reader.NAME                                    "declared"
+    reader.evidence(source) -> str                 a description lies in the spool
+    reader.read(source, clock_s, description=None) an iterator of records; description: a path, or a `Description`
+    description.load(path) -> Description          checked; WrongLayout has one line per mistake
+    recognition.signs(source) -> str               what makes a directory look like NQS or JobCenter, or empty
+    recognition.refusal(signs) -> WrongLayout      for such a directory without description; `read` raises it too
+    probe.probe(source, description=None, clock_s=None)  an iterator of lines of text, for `spoolconv --probe DIR`
+"""
 
 import os
 
@@ -37,7 +50,7 @@ def read(source, clock_s, description=None):
         An iterator of records: settings, queues and complexes first, then requests, then what nobody names.
     Raises:
         WrongLayout: there is no description, it has mistakes, or nothing that it names is there.
-        Unreadable: the description cannot be read.
+        Unreadable: the description cannot be read, or nothing that it names may be.
     """
     description = find_description(source, description)
     reader = Reader(source, clock_s, description)
@@ -69,18 +82,28 @@ class Reader:
         self._read = Seen()
 
     def check(self):
-        """Raises WrongLayout where nothing that the description names is there."""
-        files = self._description.files
-        if not any(self._is_there(one.path) for one in files):
-            paths = ", ".join(one.path.text for one in files)
-            raise WrongLayout(reason=f"the description does not fit this spool: nothing is there of {paths}")
+        """Raises WrongLayout where nothing that the description names is there, Unreadable where it is closed to us."""
+        files, failure = self._description.files, None
+        for one in files:
+            try:
+                if self._is_there(one.path):
+                    return
+            except Unreadable as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        paths = ", ".join(one.path.text for one in files)
+        raise WrongLayout(reason=f"the description does not fit this spool: nothing is there of {paths}")
 
     def records(self):
         """Yield every record."""
         files = sorted(self._description.files, key=lambda one: any(held.kind == REQUEST for held in one.holds))
         for one in files:
-            if not one.optional and not self._is_there(one.path):
-                yield Skip(one.path.text, "the description names it, and it is not there", kind=_kind(one))
+            try:
+                if not one.optional and not self._is_there(one.path):
+                    yield Skip(one.path.text, "the description names it, and it is not there", kind=_kind(one))
+            except Unreadable as error:
+                yield Skip(one.path.text, error.fields["reason"], kind=_kind(one))
         for one in files:
             try:
                 for where, parts in one.path.find(self._source):
@@ -144,16 +167,13 @@ class Reader:
                 yield Skip(place.path.text, str(error), kind="file")
 
     def _is_there(self, path):
-        """Whether what comes before the first unknown component of a path is there."""
+        """Whether what comes before the first unknown component of a path is there. Raises Unreadable."""
         names = []
         for component in path.components:
             if component.literal is None:
                 break
             names.append(component.literal)
-        try:
-            return not names or self._source.status(os.path.join(*names)) is not None
-        except Unreadable:
-            return False
+        return not names or self._source.status(os.path.join(*names)) is not None
 
 
 def _kind(files):

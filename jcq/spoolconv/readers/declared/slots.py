@@ -84,12 +84,24 @@ def _slot(slots, data, start, end):
 
 
 def _fixed(slots, data, start, end, whole_block):
-    size = slots.structure.size
-    for at in range(start, end - size + 1, size):
-        yield _slot(slots, data, at, at + size)
-    rest = (end - start) % size
+    size, at = slots.structure.size, start
+    nothing = bytes(size)
+    while at + size <= end:
+        behind = at + size
+        if data[at:behind] == nothing:
+            while data[behind : behind + size] == nothing and behind + size <= end:
+                behind += size
+        if behind - at > size:
+            # A file with a hole in it has millions of them: they are one thing.
+            slot = _slot(slots, data, at, behind)
+            if slots.free is None or not slots.free.holds(slot.values):
+                yield Slot(0, at, behind, {}, f"{(behind - at) // size} records hold nothing but NUL bytes")
+        else:
+            yield _slot(slots, data, at, behind)
+        at = behind
+    rest = end - at
     if rest and not whole_block:
-        yield Slot(0, end - rest, end, {}, f"{rest} bytes at its end are no {slots.structure.name} of {size}")
+        yield Slot(0, at, end, {}, f"{rest} bytes at its end are no {slots.structure.name} of {size}")
 
 
 def _sized(slots, data, start, end, whole_block):

@@ -18,7 +18,7 @@ NUL, FULL, BLANK = "nul", "full", "blank"
 ENDS = (NUL, FULL, BLANK)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Text:
     """A string as it was decoded."""
 
@@ -30,7 +30,7 @@ class Text:
         return os.fsdecode(self.data)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Number:
     """A number as it was decoded."""
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from jcq.model import limits as limits_model
 from jcq.model.queue import PRIORITY_MAX, RUN_LIMIT_MAX, TYPES
 from jcq.model.restart import ATTRIBUTES
+from jcq.spoolconv.readers.declared.doubt import Doubt
 from jcq.spoolconv.readers.declared.sheet import shown
 from jcq.spoolconv.readers.declared.structure import Number
-from jcq.spoolconv.readers.declared.value import Doubt, read_value
+from jcq.spoolconv.readers.declared.value import read_value
 from jcq.spoolconv.records import STATES
 
 NOTE, HOLD, SKIP = "note", "hold", "skip"
@@ -51,10 +52,11 @@ TARGETS = {
     REQUEST: _table(
         Target("old_id", "text", SKIP, needed=True),
         Target("queue", "text", SKIP, needed=True),
-        Target("user", "text", SKIP),
+        Target("user", "login", SKIP),
         Target("uid", "id", SKIP, high=_ID_MAX),
         Target("gid", "id", SKIP, high=_ID_MAX),
-        Target("state", "word", SKIP, STATES),
+        # To be said: a request that had begun must not be taken for one that waits.
+        Target("state", "word", SKIP, STATES, needed=True),
         Target("operator_hold", "flag", HOLD),
         Target("name", "text", NOTE),
         Target("priority", "number", NOTE, high=PRIORITY_MAX),
@@ -226,6 +228,7 @@ def _list(target, entry, found, clock_s):
 
 _CONVERTERS = {
     "text": _text,
+    "login": _text,
     "path": _path,
     "number": _number,
     "id": _number,
@@ -236,8 +239,20 @@ _CONVERTERS = {
     "span": _span,
     "list": _list,
 }
+_LIMIT = "limit"
+#: Kinds of targets that need a text, and a number would be taken for one.
+_TEXTUAL = ("login", "path")
+#: What only some kinds can have; for all others it would have no effect.
+_EXTRAS = {
+    "flag": {"not"},
+    "list": {"count_field"},
+    "time": {"unit", "epoch_s"},
+    "past": {"unit", "epoch_s"},
+    "span": {"unit"},
+    _LIMIT: {"unit", "unit_field", "unlimited", "warning"},
+}
 #: Kinds of targets that need a number, unless an enumeration gives them a word.
-_NUMERIC = ("number", "id", "time", "past", "span")
+_NUMERIC = (_LIMIT, "number", "id", "time", "past", "span")
 
 
 def read_map(sheet, kind, known, enumerations):
@@ -276,7 +291,7 @@ def read_limits(sheet, known, enumerations):
             sheet.wrong(word[:60], "there is no such limit", f"write one of {', '.join(limits_model.BY_NAME)}")
             continue
         entry = _read_entry(sheet, word, table, known, enumerations)
-        if entry is not None and _fits(Target(word, "number", HOLD), entry, sheet):
+        if entry is not None and _fits(Target(word, _LIMIT, HOLD), entry, sheet):
             entries[word] = entry
     return entries
 
@@ -294,15 +309,21 @@ def _fits(target, entry, sheet):
     is_number = isinstance(entry.constant, int) and not isinstance(entry.constant, bool)
     if entry.reference is not None:
         is_number = entry.reference.kind is Number and entry.enumeration is None
+    useless = entry.extras - _EXTRAS.get(target.kind, set())
+    if useless:
+        sheet.wrong(target.name, f"{' and '.join(sorted(useless))} cannot be said of it", "remove it")
+        return False
     if is_array and target.kind != "list":
         what = "it needs one value, and the field is an array"
     elif target.kind in _NUMERIC and not is_number:
         what = "it needs a number"
+    elif target.kind in _TEXTUAL and is_number:
+        what = "it needs a text"
     elif target.kind == "word" and (entry.constants is None or not entry.constants <= set(target.words)):
         what = f"it needs one of {', '.join(target.words)}"
     elif target.kind == "flag" and not is_number and not _is_flag(entry):
         what = "it needs a number, true, false or an enumeration of yes and no"
-    elif entry.constant is not None and target.kind in (*_NUMERIC, "path"):
+    elif entry.constant is not None and target.kind in _CONVERTERS and target.kind in (*_NUMERIC, "path"):
         try:
             _CONVERTERS[target.kind](target, entry, entry.constant, LATEST_S)
         except Doubt as doubt:

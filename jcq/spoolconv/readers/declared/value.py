@@ -7,6 +7,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from jcq.spoolconv.readers.declared.doubt import Doubt
+from jcq.spoolconv.readers.declared.enumeration import Enumeration, number_of
 from jcq.spoolconv.readers.declared.sheet import near, shown
 from jcq.spoolconv.readers.declared.structure import Number, Text
 
@@ -24,14 +26,6 @@ FILE_FACTS = {
 }
 _REFERENCE = re.compile(r"(@?[A-Za-z_][A-Za-z_0-9]*)(?:\[(\d{1,7})\])?", re.ASCII)
 _PIECE = re.compile(r"\{([^{}]*)\}|([^{}]+)")
-
-
-class Doubt(Exception):
-    """A value cannot be trusted; the words say why."""
-
-
-class Refused(Exception):
-    """The description says that such a record is not to be converted; the words say why."""
 
 
 @dataclass(frozen=True)
@@ -83,41 +77,6 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Enumeration:
-    """What the numbers or words of a field mean."""
-
-    name: str
-    values: dict
-    #: {number or word: why a record with it is not converted}.
-    skip: dict
-    #: What every other means; None: such a value is doubtful.
-    otherwise: str | None
-    #: The keys are masks, the first of which all bits are set counts.
-    bits: bool
-
-    def meaning(self, key):
-        """The word for a value.
-
-        Raises:
-            Doubt: there is none.
-            Refused: such records are not converted.
-        """
-        if self.bits:
-            key = next((mask for mask in [*self.skip, *self.values] if key & mask == mask), None)
-        if key in self.skip:
-            raise Refused(self.skip[key])
-        found = self.values.get(key, self.otherwise)
-        if found is None:
-            raise Doubt(f"{shown(key)} is not in the enumeration {self.name}")
-        return found
-
-    @property
-    def results(self):
-        """All that it can answer."""
-        return {*self.values.values(), *([self.otherwise] if self.otherwise is not None else [])}
-
-
-@dataclass(frozen=True)
 class Value:
     """One entry of a map."""
 
@@ -149,6 +108,20 @@ class Value:
         if self.enumeration is not None:
             return self.enumeration.results
         return {self.constant} if self.constant is not None else None
+
+    @property
+    def extras(self):
+        """Names of what it has that only some kinds of values can have."""
+        said = {
+            "not": self.inverted,
+            "count_field": self.count_field,
+            "unit": self.unit != 1,
+            "epoch_s": self.epoch_s,
+            "unit_field": self.unit_field,
+            "unlimited": self.unlimited,
+            "warning": self.warning,
+        }
+        return {name for name, value in said.items() if value}
 
     def get(self, values):
         """What the structure says: int, str, tuple of them, or None for nothing.
@@ -263,31 +236,6 @@ def read_condition(sheet, known):
     return Condition(reference, equals, numbers["mask"], numbers["above"], numbers["below"], inverted)
 
 
-def read_enumeration(name, sheet):
-    """Check one table of `[enumerations]`; -> `Enumeration`, also where something in it is wrong."""
-    bits = sheet.take("bits", bool, False)
-    tables = []
-    for word in ("values", "skip"):
-        found = {}
-        for key, meaning in sheet.table(word).pairs():
-            number = _number(key)
-            if not isinstance(meaning, str) or not meaning:
-                sheet.wrong(f"{word}.{key:.40}", f"{shown(meaning)} is not a text in quotes", "write what it means")
-            elif bits and (number is None or number <= 0):
-                sheet.wrong(f"{word}.{key:.40}", "it is no mask", 'write a number such as "0x04"')
-            else:
-                found[key if number is None else number] = meaning
-                if not bits and number is not None:
-                    # The field may be a text that reads like a number.
-                    found[key] = meaning
-        tables.append(found)
-    otherwise = sheet.take("otherwise", str)
-    if not tables[0] and not tables[1]:
-        sheet.wrong("values", "it is missing", 'add for instance values = { 1 = "QUEUED" }')
-    sheet.close()
-    return Enumeration(name, tables[0], tables[1], otherwise, bits)
-
-
 def read_value(sheet, known, enumerations):
     """Check an entry of a map, whose table is `sheet`; -> `Value`, or None where it is wrong."""
     ways = [word for word in ("field", "text", "value") if word in sheet]
@@ -359,7 +307,7 @@ def _read_units(sheet):
         return None
     units = {}
     for key, factor in sheet.table("units").pairs():
-        number = _number(key)
+        number = number_of(key)
         if number is None or isinstance(factor, bool) or not isinstance(factor, int) or not 0 < factor < 1 << 63:
             sheet.wrong(f"units.{key:.40}", f"{shown(factor)} is no unit", "write for instance { 1 = 1, 2 = 1024 }")
         else:
@@ -387,11 +335,3 @@ def _constants(sheet, word):
         sheet.wrong(word, f"{shown(value)} is no number or text, and no list of them", "write one")
         return ()
     return tuple(found)
-
-
-def _number(key):
-    """A key of a table as a number, `0x04` too; None where it is none."""
-    try:
-        return int(key, 0) if len(key) <= 40 else None
-    except ValueError:
-        return int(key) if key.isdecimal() and key.isascii() and len(key) <= 40 else None
