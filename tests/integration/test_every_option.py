@@ -234,8 +234,8 @@ def test_forms_of_requests(site):
     long = site.run("qstat", "-l", "night").ok()
     assert "Name=shown" in long
     assert f"Id={request}" in long
-    assert "queue stopped" in site.run("qstat", "-m", "night").ok()
-    assert "queue stopped" not in site.run("qstat", "night").ok()
+    assert "queue night is stopped" in site.run("qstat", "-m", "night").ok()
+    assert "is stopped" not in site.run("qstat", "night").ok()
     assert request in site.run("qstat", "-o", "night").ok()
     me = str(os.getuid())
     for command in ("qstat", "qstatr"):
