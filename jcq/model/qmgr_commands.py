@@ -59,7 +59,8 @@ COMMANDS = (
         "Create Pipe_queue <queue> [PRiority = <priority>] [PIpeonly] [Run_limit = <run_limit>]"
         " [Server = <program>] [DEstination = <destinations>]",
         MANAGER,
-        "Make a pipe queue, which passes requests on to the first destination that takes them.",
+        "Make a pipe queue, which passes requests on to the first destination that takes them. Run_limit and Server are"
+        " read and change nothing.",
     ),
     ("DElete Complex <complex>", MANAGER, "Forget a complex; its queues stay."),
     (
@@ -239,7 +240,12 @@ COMMANDS = (
     ("SHOw Managers", USER, "List the managers and operators of the site."),
     ("SHOw Parameters", USER, "Show the site's parameters."),
     ("SHOw Queue [<queue>]", USER, "Show one queue, or all, with their state and number of requests."),
-    ("SHUtdown [<seconds>]", MANAGER, "Stop the site; running requests are interrupted, and judged at the next start."),
+    (
+        "SHUtdown [<seconds>]",
+        MANAGER,
+        "Stop the site; running requests are interrupted, and judged at the next start. The seconds change nothing:"
+        " FORCEKILL_TIME of site.conf is the time between SIGTERM and SIGKILL.",
+    ),
     ("STArt Queue <queue>", OPERATOR, "Let a queue start, or pass on, its requests."),
     ("STOp Queue <queue>", OPERATOR, "Let a queue start no more requests; those that run go on."),
     ("SUSpend Request [=] <requests>", OPERATOR, "Stop running requests (SIGSTOP); they keep their places."),

@@ -1,6 +1,7 @@
 """The help of qmgr, made from the table of commands; it needs no site."""
 
 from jcq.errors import UsageError
+from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import FORMS
 
 _HEAD = """\
@@ -10,6 +11,7 @@ end of a line continues it. `help WORDS` explains the commands that begin with t
 
 """
 _WRAP = 100
+_FOR = {USER: "", OPERATOR: " For an operator.", MANAGER: " For a manager."}
 
 
 def help_text(topic=()):
@@ -36,7 +38,7 @@ def _about(form, topic):
 
 
 def _explained(form):
-    lines, line = [], f"{form.help} For a {form.right}." if form.right != "user" else form.help
+    lines, line = [], form.help + _FOR[form.right]
     while len(line) > _WRAP:
         cut = line.rindex(" ", 0, _WRAP)
         lines.append(line[:cut])

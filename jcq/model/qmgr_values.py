@@ -216,7 +216,7 @@ def _accounts(tokens):
     """Tuple of names of users or groups, each once; a number stands for an id."""
     found = tuple(_list(tokens, "a name"))
     for name in found:
-        if len(name) > LOGIN_CHARACTERS_MAX or not name.isprintable() or set(name) & set(" :@[],"):
+        if not 0 < len(name) <= LOGIN_CHARACTERS_MAX or not name.isprintable() or set(name) & set(" :@[],"):
             raise ValueError(f"{name!r} is no name of a user or group")
         if found.count(name) > 1:
             raise ValueError(f"{name} is named twice")

@@ -178,12 +178,19 @@ def answer(out, err):
     Args:
         out, err: lines without their newlines.
     """
-    return Reply(1 if err else 0, out="".join(f"{line}\n" for line in out), err="".join(f"{line}\n" for line in err))
+    return Reply(
+        1 if err else 0, out="".join(f"{line}\n" for line in out), err="".join(f"{harmless(line)}\n" for line in err)
+    )
 
 
 def refusal(verb, error):
     """The Reply for a JcqError: `qsub: what was wrong`, and its exit code."""
-    return Reply(error.exit_code, err=f"{verb}: {error}\n")
+    return Reply(error.exit_code, err=harmless(f"{verb}: {error}") + "\n")
+
+
+def harmless(line):
+    """One line, whatever words it repeats: control characters, which break lines and terminals, become `?`."""
+    return line if line.isprintable() else "".join("?" if c < " " or "\x7f" <= c < "\xa0" else c for c in line)
 
 
 def log_refusal(log, call, reason):

@@ -4,7 +4,6 @@ That they show run limit and queues is documented (nqs-facts.md section 3); the 
 """
 
 from jcq.errors import NoSuchComplex
-from jcq.nqsdaemon.request_lines import shown
 
 
 def complex_block(one, site_name):
@@ -31,5 +30,5 @@ def chosen(command, names, desk, err):
     for name in dict.fromkeys(names):
         if name not in by_name:
             how = "qstat -c" if command == "qstat" else command
-            err.append(f"{command}: {NoSuchComplex(detail=shown(name))}; {how} without an operand shows them")
+            err.append(f"{command}: {NoSuchComplex(detail=repr(name))}; {how} without an operand shows them")
     return [by_name[name] for name in dict.fromkeys(names) if name in by_name]

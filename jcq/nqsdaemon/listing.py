@@ -6,6 +6,7 @@ takes a tenth of the time.
 
 from jcq.errors import JcqError
 from jcq.model import lifecycle
+from jcq.nqsdaemon.requestid import named_user
 
 #: Whole requests, and owners, that are read in one turn of the loop: each some 20 ms of its time.
 CHUNK = 250
@@ -34,9 +35,12 @@ def whose(values, call):
         call: the `Call`.
     Returns:
         (field of Request, its value as text), or None for everyone's.
+    Raises:
+        UsageError: nobody can be called so.
     """
-    if "user" in values:
-        return ("uid" if values["user"].isdigit() else "user"), values["user"]
+    user = named_user(values)
+    if user is not None:
+        return ("uid" if user.isdigit() else "user"), user
     if "all" in values:
         return None
     return "uid", str(call.uid)

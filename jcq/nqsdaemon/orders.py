@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jcq.errors import JcqError, NoSuchRequest, NotOwner, NotPermitted, RecordChanged, StaleEpoch, WrongState
 from jcq.model import lifecycle
-from jcq.nqsdaemon.requestid import find_rid
+from jcq.nqsdaemon.requestid import find_rid, named_user
 
 #: Requests that are looked at, or given an order, in one turn of the loop.
 CHUNK = 200
@@ -63,9 +63,9 @@ def act_on(operands, values, call, desk, decide):
     Returns (as a generator):
         (lines for standard output, lines for standard error).
     Raises:
-        UsageError: a word is no request id. NotPermitted: -u by who is no operator.
+        UsageError: a word is no request id, or no user's name. NotPermitted: -u by who is no operator.
     """
-    user = values.get("user")
+    user = named_user(values)
     operator = yield from desk.may_operate(call)
     if user is not None and not operator:
         raise NotPermitted(who=call.who, what="use -u", rule="only an operator may")

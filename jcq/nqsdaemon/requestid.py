@@ -1,6 +1,7 @@
-"""Which request a user means by `12`, `12.site` or `12.site@host` (nqs-facts.md section 2)."""
+"""Which request a user means by `12`, `12.site` or `12.site@host` (nqs-facts.md section 2); and whose, by `-u`."""
 
-from jcq.errors import NoSuchRequest, NotOwner
+from jcq.errors import NoSuchRequest, NotOwner, UsageError
+from jcq.model.qmgr_values import LOGIN_CHARACTERS_MAX
 from jcq.model.request import parse_request_id
 from jcq.site import host_name, short_name
 
@@ -43,6 +44,22 @@ def own_request(text, call, desk):
     if request.uid != call.uid and not (yield from desk.may_operate(call)):
         raise NotOwner(detail=shown)
     return request, shown
+
+
+def named_user(values):
+    """The login name or uid of `-u`, None without it. It needs no account here: what an account left stays its own.
+
+    Args:
+        values: options, with `user` where it was given.
+    Raises:
+        UsageError: nobody can be called so.
+    """
+    user = values.get("user")
+    if user is not None and (
+        not 0 < len(user) <= LOGIN_CHARACTERS_MAX or not user.isprintable() or set(user) & set(" :,/")
+    ):
+        raise UsageError(reason=f"-u needs the login name or number of a user, not {user[:LOGIN_CHARACTERS_MAX]!r}")
+    return user
 
 
 def is_this_site(name, identity):

@@ -111,6 +111,8 @@ def without_host(text, what, hosts, desk):
     """`queue@host` or `host:path` without its host, which must be this site or this machine."""
     if what == "queue":
         rest, _, host = text.partition("@")
+        if not rest:
+            raise UsageError(reason=f"a queue needs a name, which {text!r} has not; qstat shows the queues")
     else:
         host, _, rest = text.partition(":")
     if host and host not in hosts and not is_this_site(host, desk.identity):

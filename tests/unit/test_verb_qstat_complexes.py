@@ -45,9 +45,9 @@ def test_c_shows_what_is_there_and_says_what_is_not(work):
     reply = work.call("qstat", "-c", "nosuch", "big", "batch", "a\nb")
     assert (reply.exit_code, reply.out) == (1, BIG)
     assert reply.err.splitlines() == [
-        "qstat: no complex named nosuch at this site; qstat -c without an operand shows them",
-        "qstat: no complex named batch at this site; qstat -c without an operand shows them",
-        "qstat: no complex named a?b at this site; qstat -c without an operand shows them",
+        "qstat: no complex named 'nosuch' at this site; qstat -c without an operand shows them",
+        "qstat: no complex named 'batch' at this site; qstat -c without an operand shows them",
+        "qstat: no complex named 'a\\nb' at this site; qstat -c without an operand shows them",
     ]
 
 
@@ -70,7 +70,7 @@ def test_qstatc(work):
     ]
     reply = work.call("qstatc", "nosuch", "small")
     assert (reply.exit_code, len(reply.out.splitlines())) == (1, 3)
-    assert reply.err == "qstatc: no complex named nosuch at this site; qstatc without an operand shows them\n"
+    assert reply.err == "qstatc: no complex named 'nosuch' at this site; qstatc without an operand shows them\n"
     assert work.call("qstatc", "-x").exit_code == 2
 
 
@@ -85,7 +85,7 @@ def test_qstata(work):
     ]
     reply = work.call("qstata", "nosuch", "shut", "shut")
     assert (reply.exit_code, reply.out.splitlines()[2:]) == (1, ["shut             none"])
-    assert reply.err == "qstata: no queue named nosuch at this site; qstata without an operand shows them\n"
+    assert reply.err == "qstata: no queue named 'nosuch' at this site; qstata without an operand shows them\n"
     assert work.call("qstata", "-x").exit_code == 2
 
 

@@ -66,7 +66,7 @@ def test_qstatq(work):
     assert ["guilb_def", "PIPE", "10", "ENA", "INACTIVE", "-", "0", "0", "0", "0", "0", "0", "0"] in rows
     reply = work.call("qstatq", "batch", "none")
     assert reply.exit_code == 1
-    assert reply.err == "qstatq: no queue named none at this site; qstatq without an operand shows them\n"
+    assert reply.err == "qstatq: no queue named 'none' at this site; qstatq without an operand shows them\n"
     assert len(reply.out.splitlines()) == 3
     assert work.call("qstatq", "-x").exit_code == 2
 
@@ -93,5 +93,5 @@ def test_qstatr(work):
     assert reply.exit_code == 1
     assert sorted(reply.err.splitlines()) == [
         "Request 99.testsite does not exist.",
-        "qstatr: no queue named none at this site; qstatq shows them",
+        "qstatr: no queue named 'none' at this site; qstatq shows them",
     ]

@@ -22,13 +22,14 @@ def handle(call, desk):
     """
     _, names = parse(QSTATA, call.args)
     out, err = list(_HEADER), []
-    if names:
-        found = yield [desk.store.queue(name) for name in dict.fromkeys(names)]
+    wanted = list(dict.fromkeys(names))
+    if wanted:
+        found = yield [desk.store.queue(name) for name in wanted]
     else:
         found = yield desk.store.queues()
-    for queue in found:
+    for name, queue in zip(wanted or found, found, strict=True):
         if isinstance(queue, NoSuchQueue):
-            err.append(f"qstata: {queue}; qstata without an operand shows them")
+            err.append(f"qstata: {NoSuchQueue(detail=repr(name))}; qstata without an operand shows them")
         elif isinstance(queue, JcqError):
             raise queue
         else:

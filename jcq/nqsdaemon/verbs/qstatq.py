@@ -29,13 +29,14 @@ def handle(call, desk):
     """
     _, names = parse(QSTATQ, call.args)
     out, err = [_HEADER, " ".join("-" * width for width in (16, 5, 3, 3, 8, 5, 5, *[5] * len(_COUNTED)))], []
-    if names:
-        found = yield [desk.store.queue(name) for name in dict.fromkeys(names)]
+    wanted = list(dict.fromkeys(names))
+    if wanted:
+        found = yield [desk.store.queue(name) for name in wanted]
     else:
         found = yield desk.store.queues()
-    for queue in found:
+    for name, queue in zip(wanted or found, found, strict=True):
         if isinstance(queue, NoSuchQueue):
-            err.append(f"qstatq: {queue}; qstatq without an operand shows them")
+            err.append(f"qstatq: {NoSuchQueue(detail=repr(name))}; qstatq without an operand shows them")
         elif isinstance(queue, JcqError):
             raise queue
         else:

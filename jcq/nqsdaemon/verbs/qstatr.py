@@ -64,9 +64,11 @@ def _queues(names, every, desk, err):
     if every:
         return (yield desk.store.queues())
     queues = []
-    for queue in (yield [desk.store.queue(name) for name in dict.fromkeys(names)]) if names else ():
+    wanted = list(dict.fromkeys(names))
+    found = (yield [desk.store.queue(name) for name in wanted]) if wanted else []
+    for name, queue in zip(wanted, found, strict=True):
         if isinstance(queue, NoSuchQueue):
-            err.append(f"qstatr: {queue}; qstatq shows them")
+            err.append(f"qstatr: {NoSuchQueue(detail=repr(name))}; qstatq shows them")
         elif isinstance(queue, JcqError):
             raise queue
         else:
