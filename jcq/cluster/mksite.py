@@ -6,14 +6,11 @@ Manual 2.3.5 (cjcmksite), 2.6.1 (link names), 2.6.3 (permissions); the list of r
 import fcntl
 import os
 import pwd
-import select
 import shutil
-import signal
-import time
 from contextlib import ExitStack, contextmanager
 
 from jcq.cluster import epoch, links, owner
-from jcq.cluster.daemons import JCDBS, Launch, start
+from jcq.cluster.daemons import Launch
 from jcq.cluster.locks import SiteLocks
 from jcq.cluster.site_checks import (
     check_database_path,
@@ -23,19 +20,17 @@ from jcq.cluster.site_checks import (
     check_overlap,
     check_passable,
 )
+from jcq.cluster.temporary import site_page, temporary_jcdbs
 from jcq.conf_files import conf_path
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import DatabaseUnusable, OwnName, PathTaken, StartTimeout
+from jcq.errors import DatabaseUnusable, OwnName, PathTaken
 from jcq.identity import SiteIdentity
 from jcq.jcdbs import server
-from jcq.process import wait_gone
 from jcq.site import Site, hex_name, host_name, local_site, resolve, spool
-from jcq.site_page import SitePage
 
 #: Directory of the site -> its mode, whatever the umask.
 DIRECTORIES = {"database": 0o700, "run": 0o711, "requests": 0o711, "output": 0o711, "log": 0o750}
 _CONF_FILES = ("daemon.conf", "site.conf")
-_PING_EVERY_MS = 10
 
 
 def make_cluster_site(name, machine_id, database_path, root, say):
@@ -150,7 +145,7 @@ def _make_database(site, identity, root, say, first_phase):
         raise DatabaseUnusable(site=site.name, reason="somebody holds its locks")
     try:
         number = epoch.create_first(site)
-        with _site_page(limits) as page, _temporary_daemon(Launch(site, number, path, locks.fds, page.fd), limits):
+        with site_page(limits) as page, temporary_jcdbs(Launch(site, number, path, locks.fds, page.fd), limits):
             say(f"Phase {first_phase + 1}: Make the site database and its queues.")
             run_limit = len(os.sched_getaffinity(0))
             server.create_database(server.open_store(site, number), identity, run_limit)
@@ -160,49 +155,6 @@ def _make_database(site, identity, root, say, first_phase):
         ).write(site)
     finally:
         locks.release()
-
-
-@contextmanager
-def _site_page(limits):
-    page = SitePage.create(limits.fence_timeout_s)
-    try:
-        yield page
-    finally:
-        page.close()
-
-
-@contextmanager
-def _temporary_daemon(launch, limits):
-    """jcdbs for as long as the block lasts: stopped in order behind it, killed where it failed."""
-    daemon = start(JCDBS, launch)
-    pidfd = os.pidfd_open(daemon.pid)
-    try:
-        _wait_ready(launch, pidfd, limits.boot_timeout_s)
-        yield
-        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-        if wait_gone([pidfd], limits.stop_timeout_s):
-            raise StartTimeout(site=launch.site.name, limit_s=f"{limits.stop_timeout_s:g}", what="its end")
-    finally:
-        if not _has_ended(pidfd):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        os.close(pidfd)
-        _unlink(server.socket_of(launch.site, launch.epoch))
-
-
-def _wait_ready(launch, pidfd, limit_s):
-    deadline_s = time.monotonic() + limit_s
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    while server.ping(launch.site, launch.epoch) != "up":
-        if poll.poll(_PING_EVERY_MS):
-            raise DatabaseUnusable(site=launch.site.name, reason="the temporary daemon ended at once")
-        if time.monotonic() > deadline_s:
-            raise StartTimeout(site=launch.site.name, limit_s=f"{limit_s:g}", what=JCDBS)
-
-
-def _has_ended(pidfd):
-    return bool(select.select([pidfd], [], [], 0)[0])
 
 
 def _unlink(path):

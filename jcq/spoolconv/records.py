@@ -126,6 +126,11 @@ class OldRequest:
     after: tuple[str, ...] = ()
     #: How long pipe queues have let it wait.
     retried_s: float = 0.0
+    #: It ran by NQS's rules: in HOME, with HOME, PATH and so on of the account; `workdir` is where its output goes.
+    #: Else it ran in `workdir`, and `environment` is all that it had.
+    nqs: bool = False
+    #: What tells it from every other request that the old system ever had, where `old_id` and contents do not.
+    identity: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -61,12 +61,14 @@ end
 
 -- Higher request priority first, then what was interrupted, then the older sequence number. Exact in a double.
 -- A damaged record must not keep the others from their places.
-local function order_of(rid)
-  local row = redis.call('HMGET', k_request(rid), 'priority', 'seq', 'rerun')
+local function order_in(key)
+  local row = redis.call('HMGET', key, 'priority', 'seq', 'rerun')
   local priority = tonumber(row[1] or '') or PRIORITY_DEFAULT
   local after = row[3] == '1' and 0 or 5e11
   return string.format('%.0f', (63 - priority) * 1e12 + after + (tonumber(row[2] or '') or 0))
 end
+
+local function order_of(rid) return order_in(k_request(rid)) end
 
 -- A request as the worker is given it: what it stands under, and its record.
 local function record(rid) return { rid, redis.call('HGETALL', k_request(rid)) } end
@@ -442,4 +444,28 @@ local function give_back(rid, from, queue, to, token, worker, reason)
   close_execution(rid, queue, token, worker)
   redis.call('DEL', 'rq:job:' .. rid)
   promote(true)
+end
+
+-- What a conversion of an old spool stages: its requests, and their places.
+local function k_staged(rid) return 'jcq:import:request:' .. rid end
+local function k_staged_in(queue, state) return 'jcq:import:in:' .. queue .. ':' .. state end
+
+-- Whether another conversion than that of a token has begun: the error to return.
+local function not_importing(token)
+  local now = redis.call('HGET', 'jcq:import', 'token')
+  if now and now ~= token then return fail('IMPORT', 'another one has begun') end
+end
+
+-- Forget everything staged but the requests themselves, whose numbers are in jcq:import:ranges.
+local function forget_import()
+  for _, set in ipairs(redis.call('SMEMBERS', 'jcq:import:sets')) do
+    redis.call('UNLINK', k_staged_in(string.match(set, '^(%S+) (%S+)$')))
+  end
+  for _, kind in ipairs({ 'queue', 'complex' }) do
+    local names = 'jcq:import:' .. kind .. (kind == 'queue' and 's' or 'es')
+    for _, name in ipairs(redis.call('SMEMBERS', names)) do redis.call('DEL', 'jcq:import:' .. kind .. ':' .. name) end
+    redis.call('DEL', names)
+  end
+  redis.call('UNLINK', 'jcq:import', 'jcq:import:sets', 'jcq:import:waiting', 'jcq:import:origins', 'jcq:import:oldids',
+    'jcq:import:defaults', 'jcq:import:param', 'jcq:import:manager')
 end

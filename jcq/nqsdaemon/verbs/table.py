@@ -23,6 +23,7 @@ from jcq.nqsdaemon.verbs import (
     qstatr,
     qsub,
     qwait,
+    spoolconv,
 )
 
 #: The one list of what nqsdaemon can be asked.
@@ -49,4 +50,5 @@ HANDLERS = {
     "qstatr": qstatr.handle,
     "qsub": qsub.handle,
     "qwait": qwait.handle,
+    "spoolconv": spoolconv.handle,
 }
