@@ -6,6 +6,7 @@ from importlib import metadata
 import click
 
 from jcq.cli.errors_to_lines import run
+from jcq.cli.history import history
 from jcq.cli.install import install
 from jcq.cli.quickstart import quickstart
 
@@ -23,6 +24,7 @@ def jcq():
     """A batch queue that outlives its machine: lay its commands, or see it at work."""
 
 
+jcq.add_command(history)
 jcq.add_command(install)
 jcq.add_command(quickstart)
 

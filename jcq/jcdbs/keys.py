@@ -28,8 +28,9 @@ OLD_IDS = "jcq:oldids"
 IMPORTS = "jcq:imports"
 #: Hash: the token of the conversion that is under way. What it has staged stands below, and is part of nothing.
 IMPORT = "jcq:import"
-#: Ranges of numbers that it took (list); requests, their places and their entries for the keys above; queues and complexes
-#: with their names (sets); `defaults`: queues that replace those the site was made with; parameters, managers (hashes).
+#: Ranges of numbers that it took (list); requests, their places and their entries for the keys above; queues and
+#: complexes with their names (sets); `defaults`: queues that replace those the site was made with (set); parameters
+#: and managers (hashes).
 STAGED = (
     "ranges request: in: sets waiting origins oldids queue: queues defaults complex: complexes param manager".split()
 )

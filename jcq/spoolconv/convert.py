@@ -162,7 +162,7 @@ class Conversion:
         first = self._target.reserve(token, len(chunk))
         for seq, one in enumerate(chunk, first):
             request = with_number(one, self._facts.record.machine_id, seq)
-            self._files.write(request, one.old.script, one.environment)
+            self._files.begin(request, one.old.script, one.environment)
             fields = request.to_hash()
             del fields["rid"]
             line = "\0".join((request.old_id, request.rid, token, clean(one.old.where)))
@@ -170,6 +170,7 @@ class Conversion:
             self._done(one, request)
             self._highest = max(self._highest, seq, old_number(one.old.old_id))
         self._target.stage(token, rows)
+        self._files.finish()
 
     def _done(self, one, request):
         self._result.requests += 1

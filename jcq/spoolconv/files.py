@@ -5,10 +5,13 @@ nothing refers to them; the next conversion, or the next start of the site, remo
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from jcq.durable import fsync_directory, sync_file_system, write_all
 from jcq.frames import netstring
 
+#: Making a file is work for the kernel, which Python does not wait for in other threads.
+_THREADS = 4
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -23,17 +26,28 @@ class RequestFiles:
     def __init__(self, site, as_root):
         self._place = site.requests
         self._as_root = as_root
+        # Whatever it was: no file is 0400 otherwise.
+        os.umask(0o022)
+        self._threads = ThreadPoolExecutor(_THREADS, "files")
+        self._begun = []
 
-    def write(self, request, script, environment=None):
-        """Write a request's script, and its environment where it has one.
+    def begin(self, request, script, environment=None):
+        """Begin to write a request's script, and its environment where it has one; `finish` must follow.
 
         Args:
             request: the `Request`: rid, uid, gid.
             script: bytes.
             environment: {name: value}, bytes or text, or None.
-        Raises:
-            OSError: see there; what was written is removed with the conversion.
         """
+        self._begun.append(self._threads.submit(self._write_all, request, script, environment))
+
+    def finish(self):
+        """Return when all that was begun is written. Raises OSError."""
+        begun, self._begun = self._begun, []
+        for one in begun:
+            one.result()
+
+    def _write_all(self, request, script, environment):
         self._write(request.rid, request, script)
         if environment is not None:
             pairs = ((os.fsencode(name), os.fsencode(value)) for name, value in environment.items())
@@ -49,9 +63,8 @@ class RequestFiles:
             fd = os.open(path, _FLAGS, 0o400)
         try:
             write_all(fd, data)
-            if self._as_root:
+            if self._as_root and request.uid:
                 os.fchown(fd, request.uid, request.gid)
-            os.fchmod(fd, 0o400)
         finally:
             os.close(fd)
 

@@ -77,6 +77,7 @@ def origin_of(layout, old):
         digest.update(os.fsencode(text) + b"\0")
     digest.update(b"%d " % len(old.script) + old.script)
     if old.environment is not None:
+        digest.update(b"environment")
         for name, value in sorted((_bytes(name), _bytes(value)) for name, value in old.environment.items()):
             digest.update(name + b"=" + value + b"\0")
     return digest.hexdigest()[:24]

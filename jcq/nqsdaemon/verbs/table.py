@@ -1,6 +1,7 @@
 """Which handler answers which command."""
 
 from jcq.nqsdaemon.verbs import (
+    history,
     qalter,
     qcat,
     qchk,
@@ -28,6 +29,7 @@ from jcq.nqsdaemon.verbs import (
 
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
+    "history": history.handle,
     "qalter": qalter.handle,
     "qcat": qcat.handle,
     "qchk": qchk.handle,
