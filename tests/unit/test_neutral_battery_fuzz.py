@@ -60,7 +60,7 @@ def mutated(data, dice):
 def sound(record):
     """Whether it is a record that a converter can take as it is."""
     if isinstance(record, Skip):
-        return record.where and record.reason.isprintable() and len(record.reason) < CHARACTERS_MAX
+        return record.where and (record.reason + record.old_id).isprintable() and len(record.reason) < CHARACTERS_MAX
     notes = all(note.isprintable() and len(note) < CHARACTERS_MAX for note in record.notes)
     if isinstance(record, OldSetting):
         return notes and type(record.value) is str
@@ -77,7 +77,7 @@ def sound(record):
     for text in (record.name, record.user, record.workdir, record.host, record.out_path, record.reason):
         assert "\0" not in text
         os.fsencode(text)
-    return notes and record.old_id.isprintable()
+    return notes and not set(record.old_id) & {"\0", "\n", "\x1b", " ", "\x7f", "\x9b"}
 
 
 @pytest.fixture
