@@ -126,7 +126,7 @@ class _Job:
 
     def _convert(self, name, read, source, report_path):
         files = RequestFiles(self.site, self.identity.uid == 0)
-        held_path = self._log_path("held")
+        held_path = self._log_path("release")
         written = None if self.dry else files
         with self._target(files) as target:
             report = self._report(name, report_path)
@@ -159,7 +159,7 @@ class _Job:
             ]
         if result.held:
             lines.append(f"{result.held} requests in queues that the site had are held. Release them with:")
-            lines.append(f"  xargs qrls <{held_path}")
+            lines.append(f"  qmgr <{held_path}")
         return lines
 
     def _report(self, name, report_path):
@@ -202,8 +202,12 @@ class _Job:
         return 1 if differ else 0
 
 
+#: Requests in one command.
+_PER_LINE = 50
+
+
 class _HeldFile:
-    """Ids of the requests that are held for a check, one a line; no file where there are none."""
+    """qmgr's commands that release the requests which are held for a check; no file where there are none."""
 
     def __init__(self, path):
         self.keep = False
@@ -218,10 +222,13 @@ class _HeldFile:
         """One more."""
         self._count += 1
         if self._file:
-            self._file.write(f"{shown}\n")
+            end = "\n" if self._count % _PER_LINE == 0 else ""
+            start = " " if (self._count - 1) % _PER_LINE else "release request "
+            self._file.write(f"{start}{shown}{end}")
 
     def __exit__(self, *_):
         if self._file:
+            self._file.write("\n" if self._count % _PER_LINE else "")
             self._file.close()
             if not (self.keep and self._count):
                 os.unlink(self._path)

@@ -65,8 +65,9 @@ def queue(name="old", **fields):
 
 def request(number, uid, queue="old", **fields):
     """The row of a request."""
+    submitted_s = 1_700_000_000.0 + int(float(number))
     return {"kind": "request", "old_id": str(number), "queue": queue, "script": f"echo {number}\n", "uid": uid,
-            "submitted_s": 1_700_000_000.0 + number, "name": f"job{number}", "workdir": "/", **fields}  # fmt: skip
+            "submitted_s": submitted_s, "name": f"job{number}", "workdir": "/", **fields}  # fmt: skip
 
 
 def argv(*words):

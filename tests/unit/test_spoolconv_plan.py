@@ -131,7 +131,8 @@ def test_every_field_arrives():
     record = old(
         name="nightly", priority=7, submitted_s=1_700_000_000.25, due_s=NOW_S + 60, restartable=False,
         workdir="/tmp/\udcff", host="oldhost", umask=0o027, tz="UTC", shell="/bin/ksh",
-        out_path="/o", err_path="/e", direct_out=True, mail_begin=True, mail_end=True, mail_to="a@b", limits={"cpu_process": (60, 50)},
+        out_path="/o", err_path="/e", direct_out=True, mail_begin=True,
+        mail_end=True, mail_to="a@b", limits={"cpu_process": (60, 50)},
         environment={b"HOME": b"/home/a", b"X": b"\xff"}, state=records.WAITING,
     )  # fmt: skip
     planned = plan(record)
