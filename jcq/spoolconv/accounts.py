@@ -6,6 +6,8 @@ import pwd
 from dataclasses import dataclass
 from functools import cache
 
+_ID_MAX = 2**32 - 2
+
 
 @dataclass(frozen=True)
 class Account:
@@ -41,18 +43,29 @@ class Accounts:
     @cache
     def user_entry(text):
         """-> `name:uid` of a user, given by name or number, as access lists keep it; None where there is none."""
-        found = Accounts.by_uid(int(text)) if text.isascii() and text.isdigit() else Accounts.by_name(text)
-        return f"{found.name}:{found.uid}" if found else None
+        number = _number(text)
+        found = Accounts.by_name(text) if number is None else Accounts.by_uid(number)
+        # As in qmgr a number is an id, whether it has a name or not.
+        return f"{found.name}:{found.uid}" if found else _nameless(number)
 
     @staticmethod
     @cache
     def group_entry(text):
         """-> `name:gid` of a group, given by name or number; None where there is none."""
+        number = _number(text)
         try:
-            found = grp.getgrgid(int(text)) if text.isascii() and text.isdigit() else grp.getgrnam(text)
+            found = grp.getgrnam(text) if number is None else grp.getgrgid(number)
         except (KeyError, OverflowError, ValueError):
-            return None
+            return _nameless(number)
         return f"{found.gr_name}:{found.gr_gid}"
+
+
+def _number(text):
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _nameless(number):
+    return None if number is None or number > _ID_MAX else f"{number}:{number}"
 
 
 def _account(entry):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from jcq.model import lifecycle, limits, requestname, restart
 from jcq.model.mail_address import valid_address
+from jcq.model.queue import valid_name
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, PRIORITY_MAX, SCRIPT_BYTES_MAX, Request
 from jcq.spoolconv import records
 from jcq.spoolconv.records import Skip
@@ -25,6 +26,7 @@ _NOTE_CHARACTERS_MAX = 300
 #: What the job sees as QSUB_HOME and so on, as qsub has it.
 _KEPT_VARIABLES = (b"HOME", b"LOGNAME", b"MAIL", b"PATH", b"SHELL", b"TZ")
 _VARIABLE_BYTES_MAX = 4096
+_ATTEMPT_MAX = 10**9
 #: The site's numbers go on above an old one up to this: those of at and of Grid Engine.
 OLD_NUMBER_MAX = 9_999_999
 #: Why a request stands in a queue that the site had before.
@@ -64,6 +66,8 @@ class Place:
     #: The site has it already, and it is not changed.
     exists: bool
     restart: str = restart.RESTART
+    #: Stored text of its resource limits.
+    limits: str = ""
 
 
 def origin_of(layout, old):
@@ -141,7 +145,9 @@ class RequestPlanner:
         _output(old, request, notes)
         _mail(old, request, notes)
         _limits(old, request, notes)
-        request.variables = _variables(old.environment)
+        _history(old, request)
+        _queue_limits(old, request, place)
+        request.variables = _variables(_pairs(old.variables) or old.environment)
         request.retried_s = old.retried_s if 0 < old.retried_s <= TIME_MAX_S else 0.0
         if not owner.name:
             request.home = _home(old, request)
@@ -213,7 +219,7 @@ class RequestPlanner:
                 notes.append("it had begun to run, and is run again from its beginning")
         elif old.state == records.HELD:
             request.operator_hold = old.operator_hold
-            request.reason = "it was held in the old system"
+            request.reason = request.reason or "it was held in the old system"
             return lifecycle.HELD, ""
         elif old.state not in records.STATES:
             holds.append(f"it was in a state that is not understood: {clean(str(old.state))!r}")
@@ -360,6 +366,23 @@ def _limits(old, request, notes):
         notes.append("its nice value is one that only root may have, and is left out")
 
 
+def _queue_limits(old, request, place):
+    """What a request without limits of its own has of its queue: what it had there, else what this one gives."""
+    of_queue = limits.from_text(place.limits)
+    if old.queue_limits is not None:
+        of_queue = limits.from_text(limits_text(old.queue_limits)[0])
+    own = limits.from_text(request.limits)
+    request.queue_limits = limits.to_text({name: pair for name, pair in of_queue.items() if name not in own})
+
+
+def _history(old, request):
+    """What a neutral dump knows of a request's life so far."""
+    request.reason = clean(old.reason)
+    request.attempt = old.attempt if 0 < old.attempt <= _ATTEMPT_MAX else 0
+    if valid_name(old.submitted_to):
+        request.submitted_to = old.submitted_to
+
+
 def limits_text(given):
     """(text of those limits that are some, one phrase for each of the others)."""
     text, left_out = {}, []
@@ -375,6 +398,12 @@ def limits_text(given):
         except (KeyError, TypeError, ValueError):
             left_out.append(f"its limit {clean(str(name))} is none, and is left out")
     return limits.to_text(text), left_out
+
+
+def _pairs(variables):
+    """{name: value}, bytes, of `Request.variables`."""
+    pairs = [os.fsencode(pair).partition(b"=") for pair in variables.split("\0")]
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def _variables(environment):

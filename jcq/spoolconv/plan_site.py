@@ -7,9 +7,10 @@ The queues of a site that is as cjcmksite made it are nobody's definition, and g
 from dataclasses import dataclass, field, replace
 
 from jcq.jcdbs.store import SiteRecord
+from jcq.model.mail_address import valid_address
 from jcq.model.queue import BATCH, NAME_MAX, PIPE, PRIORITY_MAX, RUN_LIMIT_MAX, TYPES, Queue, valid_name
 from jcq.model.restart import ATTRIBUTES
-from jcq.spoolconv.plan import Place, clean
+from jcq.spoolconv.plan import Place, clean, limits_text
 from jcq.spoolconv.records import Skip
 
 _MANAGER = "manager:"
@@ -27,6 +28,8 @@ _PARAMS = {
     "retention_s": 10**9,
     "lifetime_s": 10**9,
 }
+#: Those that an empty text unsets.
+_UNSET = ("default_queue", "mail_account")
 _SHOWN = ("type", "priority", "run_limit", "user_limit", "destinations", "pipeonly", "restart", "background",
           "restricted", "users", "groups")  # fmt: skip
 
@@ -74,14 +77,14 @@ class SitePlanner:
         if found is None:
             name = self._wishes.map_queue.get(old_name, old_name)
             if name in self._facts.queues and not self._gives_way(name):
-                return Place(name, exists=True, restart=self._facts.queues[name].restart)
+                return _place_of(self._facts.queues[name])
         return found
 
     def last_place(self, old_name):
         """The same at the end, when every queue has been read: also a default queue that stays."""
         name = self._wishes.map_queue.get(old_name, old_name)
         if old_name not in self._places and name in self._facts.queues:
-            return Place(name, exists=True, restart=self._facts.queues[name].restart)
+            return _place_of(self._facts.queues[name])
         return self.place(old_name)
 
     def _gives_way(self, name):
@@ -100,8 +103,10 @@ class SitePlanner:
             return Skip(old.where, f"its requests go to queue {name}, as --map-queue says", old.name, "queue")
         attributes = _restart(old, notes)
         exists = name in self._facts.queues and not self._gives_way(name)
-        self._places[old.name] = Place(name, exists, self._facts.queues[name].restart if exists else attributes)
         made = self._queue(old, name, attributes, notes)
+        # Of a pipe queue the attribute is kept here only, for what had begun in a queue of that name.
+        place = Place(name, False, attributes, made.limits)
+        self._places[old.name] = _place_of(self._facts.queues[name]) if exists else place
         if exists:
             return Skip(old.where, _stays(made, self._facts.queues[name]), old.name, "queue")
         kind = "default" if name in self._facts.queues else "queue"
@@ -139,8 +144,9 @@ class SitePlanner:
             queue.run_limit = _within(old.run_limit, 0, RUN_LIMIT_MAX, "run limit", notes)
             queue.user_limit = _within(old.user_limit, 0, RUN_LIMIT_MAX, "user limit", notes)
             queue.restart, queue.background = attribute, bool(old.background)
-        if old.limits:
-            notes.append("limits of a queue are not jcq's; set them in the requests: " + clean(", ".join(old.limits)))
+        if kind == BATCH:
+            queue.limits, left_out = limits_text(old.limits)
+            notes += left_out
         if old.restricted:
             queue.users = self._entries(old.users, self._accounts.user_entry, "user", notes)
             queue.groups = self._entries(old.groups, self._accounts.group_entry, "group", notes)
@@ -199,6 +205,8 @@ class SitePlanner:
     def _value(self, old):
         """(text, why it cannot be set or "")."""
         most = _PARAMS[old.name]
+        if not old.value and old.name in _UNSET:
+            return "", ""
         if old.name == "default_queue":
             place = self.last_place(old.value)
             return (place.name, "") if place else ("", f"there is no queue {clean(old.value)}")
@@ -209,8 +217,11 @@ class SitePlanner:
             return str(int(old.value)), ""
         if old.name == "shell_strategy" and not (old.value in _STRATEGIES or old.value.startswith("/")):
             return "", f"{clean(old.value)!r} is no shell strategy"
-        if old.name == "mail_account" and self._accounts.by_name(old.value) is None:
-            return "", f"{clean(old.value)} has no account on this node"
+        if old.name == "mail_account":
+            if "@" not in old.value and self._accounts.by_name(old.value) is None:
+                return "", f"{clean(old.value)} has no account on this node"
+            if not valid_address(old.value):
+                return "", f"{clean(old.value)!r} is no mail address"
         return old.value, ""
 
     def parts(self):
@@ -249,6 +260,10 @@ class SitePlanner:
                 queues.append(made.name)
         limit = _within(old.run_limit, 0, RUN_LIMIT_MAX, "run limit", notes)
         return Part("complex", old.name, old, {"queues": ",".join(queues), "run_limit": str(limit)}, notes)
+
+
+def _place_of(queue):
+    return Place(queue.name, True, queue.restart, queue.limits)
 
 
 def legal_name(name):

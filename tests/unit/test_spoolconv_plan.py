@@ -382,7 +382,7 @@ def test_attributes_out_of_range_are_noted():
     made = planner()
     made.queue(old_queue(priority=99, run_limit=-1, user_limit=10**9, restart="WHO",
                          type="DEVICE",
-                         limits={"cpu_process": (1, None)}, restricted=True,
+                         limits={"cpu_process": (1, None), "tape": (2, None)}, restricted=True,
                          users=("alice", "gone"), groups=("50", "x")))  # fmt: skip
     (part,), _ = made.parts()
     value = part.value
@@ -394,6 +394,7 @@ def test_attributes_out_of_range_are_noted():
         "BATCH",
     )
     assert (value.users, value.groups) == (("alice:1001",), ("staff:50",))
+    assert value.limits == "cpu_process=1"
     assert len(part.notes) == 8
 
 
@@ -456,3 +457,36 @@ def test_settings_that_are_skipped(name, value, why):
 
 def test_a_parameter_that_the_site_has_set_stays():
     assert "the site has 5, which stays" in planner(site(run_limit=5)).setting(OldSetting("run_limit", "7", "p")).reason
+
+
+# --- what a dump of a site carries -----------------------------------------------------------
+
+
+def test_a_requests_life_so_far():
+    said = {"reason": "held by root", "attempt": 3, "submitted_to": "way", "state": records.HELD}
+    request = plan(old(**said, variables="HOME=/h\0PATH=/bin\0QSUB_X=1")).request
+    assert (request.reason, request.attempt, request.submitted_to) == ("held by root", 3, "way")
+    assert request.variables == "HOME=/h\0PATH=/bin"
+    request = plan(old(submitted_to="no queue", attempt=-1, state=records.HELD)).request
+    assert (request.reason, request.attempt, request.submitted_to) == ("it was held in the old system", 0, "old")
+
+
+def test_limits_of_its_queue():
+    place = Place("old", exists=False, limits="cpu_process=60:50 memory_request=1000")
+    assert plan(old(), place).request.queue_limits == "memory_request=1000 cpu_process=60:50"
+    request = plan(old(limits={"cpu_process": (5, None)}), place).request
+    assert (request.limits, request.queue_limits) == ("cpu_process=5", "memory_request=1000")
+    assert plan(old(queue_limits={}), place).request.queue_limits == ""
+    assert plan(old(queue_limits={"cpu_request": (9, None)}), place).request.queue_limits == "cpu_request=9"
+
+
+@pytest.mark.parametrize("name", ["default_queue", "mail_account"])
+def test_an_empty_text_unsets_a_setting(name):
+    assert "so already" in planner().setting(OldSetting(name, "", "params")).reason
+    made = planner(site(default_queue="batch")).setting(OldSetting("default_queue", "", "params"))
+    assert made.value == ""
+
+
+def test_mail_goes_to_an_address():
+    assert planner().setting(OldSetting("mail_account", "ops@example.com", "params")).value == "ops@example.com"
+    assert "no mail address" in planner().setting(OldSetting("mail_account", "a b@c", "params")).reason

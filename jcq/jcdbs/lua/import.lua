@@ -37,7 +37,7 @@ for _, name in ipairs(complexes) do
   end
 end
 local default = redis.call('HGET', 'jcq:import:param', 'default_queue')
-if default and not known(default) then return fail('NOQUEUE', default) end
+if default and default ~= '' and not known(default) then return fail('NOQUEUE', default) end
 for _, set in ipairs(sets) do
   local queue, state = string.match(set, '^(%S+) (%S+)$')
   if not known(queue) then return fail('NOQUEUE', queue) end
@@ -71,7 +71,13 @@ local function merge(from, to)
   for i = 1, #flat, 1000 do redis.call('HSET', to, unpack(flat, i, math.min(i + 999, #flat))) end
 end
 local params, managers = redis.call('HGETALL', 'jcq:import:param'), redis.call('HGETALL', 'jcq:import:manager')
-for i = 1, #params, 2 do redis.call('HSET', 'jcq:site', params[i], params[i + 1]) end
+for i = 1, #params, 2 do
+  if params[i + 1] == '' then
+    redis.call('HDEL', 'jcq:site', params[i])
+  else
+    redis.call('HSET', 'jcq:site', params[i], params[i + 1])
+  end
+end
 for i = 1, #managers, 2 do redis.call('HSETNX', 'jcq:managers', managers[i], managers[i + 1]) end
 if redis.call('HEXISTS', 'jcq:import:param', 'run_limit') == 1 then
   for _, name in ipairs(redis.call('ZRANGE', 'jcq:queues', 0, -1)) do demote_all(name) end
