@@ -121,27 +121,30 @@ def _watch(command, there, parts):
         return 0
 
 
-def call(command, there, words):
-    """Ask once and collect the answer, for a command that prints by itself (qmgr).
+def call(command, there, words, script=b""):
+    """Ask once and collect the answer, for a command that prints by itself (qmgr, spoolconv).
 
     Args:
         command: the verb.
         there: the `jcq.site.Site`.
         words: its arguments, text.
+        script: bytes that go with them.
     Returns:
         (exit code, text for standard output, text for standard error).
     Raises:
         SiteNotRunning, NotServed, NoAnswer: it could not be asked, or did not answer.
     """
-    code, out, err = call_for_bytes(command, there, words)
+    code, out, err = call_for_bytes(command, there, words, script)
     return code, out.decode(errors="replace"), err.decode(errors="replace")
 
 
-def call_for_bytes(command, there, words):
+def call_for_bytes(command, there, words, script=b""):
     """As `call`, with the answer's bytes as they came."""
     collected = {1: b"", 2: b""}
     parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
     parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
+    if script:
+        parts.append(b"script=" + script)
     code = _ask(command, there, parts, _collector(collected))
     return code, collected[1], collected[2]
 

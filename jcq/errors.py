@@ -531,6 +531,20 @@ class DumpFailed(JcqError):
     """{reason}; nothing was written"""
 
 
+class ImportTaken(JcqError):
+    """another conversion into this site is under way ({detail}); wait for its end, or run spoolconv again"""
+
+    code = "IMPORT"
+
+
+class OldSystemAlive(JcqError):
+    """the old system still uses {path}: {found}; stop it, or say --old-system-stopped if that is none of it"""
+
+
+class ConversionFailed(JcqError):
+    """{reason}"""
+
+
 def from_code(script, text, words=None):
     """Turn the error text of a script into its exception.
 

@@ -22,6 +22,10 @@ _SUBMITTED = {
 }
 
 
+#: What a request of an old system does not get from its account.
+_ACCOUNTS = ("HOME", "LOGNAME", "MAIL", "PATH", "SHELL", "TZ", "USER")
+
+
 @cache
 def _mark(directory):
     return os.path.realpath(directory)
@@ -69,4 +73,7 @@ def job_environment(request, account, site):
         name, equals, value = pair.partition("=")
         if equals and name in _SUBMITTED:
             environment[_SUBMITTED[name]] = value
+    if request.as_before and request.has_environment:
+        for name in _ACCOUNTS:
+            environment.pop(name, None)
     return environment

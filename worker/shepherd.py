@@ -13,11 +13,12 @@ Messages from the worker, each a tuple, one job at a time:
     ("deliver", spec)   answered by ("delivered", note)
     ("quit",)           the shepherd ends. So it does, after it has killed everything, when the worker is gone.
 
-Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home, shell, argv, env, umask (int), script,
-env_file (path or ""), out, err (path, or "" for the file of out), direct (of `out` and `err`, which are
-the owner's files from the start, -ro and -re), rlimits [(resource, soft, hard)],
-nice (or None), watched (limits of the request as a whole, see `worker.job_limits.watched`), exit_record (path),
-root (whether to change ids), background (whether what outlives the script is left alone: nqsbg of its queue).
+Run spec: rid, id, attempt, epoch, site_dir, uid, gid, groups, home (where it runs), must_enter (and
+nowhere else), shell, argv, env, umask (int), script, env_file (path or ""), out, err (path, or "" for the file of
+out), direct (of `out` and `err`, which are the owner's files from the start, -ro and -re),
+rlimits [(resource, soft, hard)], nice (or None), watched (limits of the request as a whole, see
+`worker.job_limits.watched`), exit_record (path), root (whether to change ids),
+background (whether what outlives the script is left alone: nqsbg of its queue).
 Deliver spec: uid, gid, groups, home, umask, root, files [(spooled path, wanted absolute path, name for HOME)].
 
 Result: exit_code (128 + n for a signal), signal, started_s, ended_s (since 1970), cpu_s (of every process that was

@@ -130,7 +130,7 @@ def _spawn(spec, owner, limits, fds):
         _give_back_nice(own_nice)
         raise JobNotStarted(reason=f"uid {owner.uid}, gid {owner.gid}: {error.strerror}") from None
     try:
-        note = _enter(spec["home"], fds[2])
+        note = _enter(spec["home"], fds[2], spec.get("must_enter", False))
         environment = spec["env"]
         if spec["env_file"]:
             environment = read_environment(spec["env_file"]) | environment
@@ -198,11 +198,16 @@ def _tell_owner(err_fd, note):
         write_all(err_fd, f"jcq: {note}\n".encode(errors="surrogateescape"))
 
 
-def _enter(home, err_fd):
-    """Make the owner's HOME the working directory, else `/`, which the owner reads first in standard error."""
+def _enter(home, err_fd, must):
+    """Make the owner's HOME the working directory, else `/`, which the owner reads first in standard error.
+
+    A request that an old system would have run in a directory of its own (`must`) is not run anywhere else.
+    """
     try:
         os.chdir(home)
     except OSError as error:
+        if must:
+            raise JobNotStarted(reason=f"cannot enter its directory {home!r}: {error.strerror}") from None
         os.chdir(IDLE_DIRECTORY)
         note = f"cannot enter HOME {home!r}: {error.strerror}; running in {IDLE_DIRECTORY}"
         _tell_owner(err_fd, note)

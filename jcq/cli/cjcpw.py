@@ -8,7 +8,7 @@ import click
 from jcq.cli.errors_to_lines import complain, run
 from jcq.cluster import links, stop
 from jcq.cluster.start import start
-from jcq.errors import UsageError
+from jcq.errors import DatabaseUnusable, UsageError
 from jcq.journal import ApartHandler, open_log
 from jcq.site import root_directory
 
@@ -54,7 +54,10 @@ def cjcpw(root, detached, force, source, stopping, site, database_path):
     elif database_path is None:
         raise UsageError(reason=f"DBPATH is missing: cjcpw {site} DBPATH; see cjcpw --help")
     else:
-        start(site, database_path, root, monitored=not detached, warn=_warn, force=force, source=source)
+        try:
+            start(site, database_path, root, monitored=not detached, warn=_warn, force=force, source=source)
+        except DatabaseUnusable as error:
+            raise _of_an_old_system(site, database_path) or error from None
 
 
 def stop_site(name, root):
@@ -64,6 +67,22 @@ def stop_site(name, root):
         log = open_log(known.site if os.path.isdir(known.site.log) else None, "cjcpw")
         ApartHandler.put_into(log)
         stop.stop(known.site, root, log)
+
+
+def _of_an_old_system(site, database_path):
+    """What to say where there is no site, but a spool of an old system; None where there is neither."""
+    if os.path.lexists(os.path.join(database_path, "nqs", "database", "site")):
+        return None
+    from jcq.spoolconv.layouts import looks_old
+
+    found = looks_old(database_path) or looks_old(os.path.join(database_path, "nqs"))
+    if not found:
+        return None
+    reason = (
+        f"{database_path} holds the spool of an old system ({found}) and no site; make the site with cjcmksite, then"
+        f" convert the spool: NQS_SITE={site} spoolconv -c {database_path}"
+    )
+    return DatabaseUnusable(site=site, reason=reason)
 
 
 def _warn(line):

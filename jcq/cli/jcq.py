@@ -8,6 +8,7 @@ import click
 from jcq.cli.dump import dump
 from jcq.cli.errors_to_lines import run
 from jcq.cli.ha import ha
+from jcq.cli.history import history
 from jcq.cli.install import install
 from jcq.cli.quickstart import quickstart
 
@@ -27,6 +28,7 @@ def jcq():
 
 jcq.add_command(dump)
 jcq.add_command(ha)
+jcq.add_command(history)
 jcq.add_command(install)
 jcq.add_command(quickstart)
 

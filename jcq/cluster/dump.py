@@ -12,15 +12,13 @@ import time
 from contextlib import contextmanager
 
 from jcq import client
-from jcq.cluster import epoch, links, record
-from jcq.cluster.acquire import acquire
+from jcq.cluster import links, record
 from jcq.cluster.start import open_site
-from jcq.cluster.temporary import site_page, temporary_jcdbs
+from jcq.cluster.stopped_site import open_database
 from jcq.config import read_daemon_conf, read_site_conf
 from jcq.durable import fsync_directory, write_all
 from jcq.errors import DumpFailed, JcqError, NotPermitted, SiteNotRunning
 from jcq.jcdbs import dump as parts
-from jcq.jcdbs import server
 from jcq.journal import open_log
 from jcq.model import neutral
 
@@ -150,17 +148,8 @@ def _stopped(there, root):
         raise DumpFailed(reason=reason)
     conf, _ = read_daemon_conf(root, site.directory)
     limits, _ = read_site_conf(site.directory)
-    ownership = acquire(site, root, conf, open_log(None, "jcq"), monitored=False)
-    try:
-        number = ownership.next_epoch(limits.boot_timeout_s)
-        try:
-            with site_page(limits) as page, temporary_jcdbs(ownership.launch(page.fd), limits):
-                yield _Stopped(server.open_store(site, number), site, identity)
-        finally:
-            # Nothing was changed in it.
-            epoch.discard(site, number)
-    finally:
-        ownership.release()
+    with open_database(site, root, conf, limits, open_log(None, "jcq"), unchanged=True) as (store, _):
+        yield _Stopped(store, site, identity)
 
 
 # --- where it goes ---------------------------------------------------------------------------

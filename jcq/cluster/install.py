@@ -23,6 +23,7 @@ COMMANDS = {
     "usr/bin/qmgr": ("jcq.cli.qmgr", "-I"),
     **{f"usr/lib/nqs/{name}": (f"jcq.cli.{name}", "-I") for name in ("nqsportkpr", "nqsstart", "nqsstop")},
     **{f"usr/lib/nqs/cluster/{name}": (f"jcq.cli.{name}", "-I") for name in ("cjcpw", "cjcmksite", "cjcls")},
+    "usr/lib/nqs/gui/bin/spoolconv": ("jcq.cli.spoolconv", "-I"),
 }
 #: Laid below usr/lib/nqs/rc where they are not there yet.
 CONF_FILES = ("daemon.conf", "resolv.def")

@@ -97,7 +97,7 @@ def _start(name, database_path, root, ignore_maintenance, warn, force, source, a
             if link:
                 check_local_site(root)
                 _prepare_link(site, link)
-            _become_owner(identity)
+            become_owner(identity)
             log = open_log(site, "cjcpw", conf.syslog)
             if not os.access(site.log, os.W_OK | os.X_OK):
                 more = [*more, f"{site.log} cannot be written, so nothing is logged there; make it writable"]
@@ -214,7 +214,7 @@ def _prepare_link(site, link):
         links.make_link(link, site.directory)
 
 
-def _become_owner(identity):
+def become_owner(identity):
     """A site runs as the uid that made it, also when root starts it: else its files would become root's."""
     if os.geteuid() != 0 or identity.uid == 0:
         return

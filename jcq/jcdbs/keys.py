@@ -20,6 +20,20 @@ LOST_FOUND = "jcq:lostfound"
 MAIL = "jcq:mail"
 #: Set of the names of complexes.
 COMPLEXES = "jcq:complexes"
+#: Hash: what tells a record of an old spool from every other -> the request that spoolconv made of it; for good.
+ORIGINS = "jcq:origins"
+#: Sorted set, by name: `OLD ID, rid, token of the conversion, place in the old spool`, with NUL between them.
+OLD_IDS = "jcq:oldids"
+#: Hash: token of a conversion -> what is known of it, as JSON.
+IMPORTS = "jcq:imports"
+#: Hash: the token of the conversion that is under way. What it has staged stands below, and is part of nothing.
+IMPORT = "jcq:import"
+#: Ranges of numbers that it took (list); requests, their places and their entries for the keys above; queues and
+#: complexes with their names (sets); `defaults`: queues that replace those the site was made with (set); parameters
+#: and managers (hashes).
+STAGED = (
+    "ranges request: in: sets waiting origins oldids queue: queues defaults complex: complexes param manager".split()
+)
 #: Name of the worker of this epoch. Nothing is promoted without one.
 WORKER = "jcq:worker"
 #: Fields that every rq job hash has, made by rq itself.
@@ -71,6 +85,11 @@ def used(queue):
 def next_users(queue):
     """Sorted set of the uids that are below the user limit, by their best queued request."""
     return f"jcq:next:{queue}"
+
+
+def staged(name):
+    """One of the keys in which a conversion keeps things ready."""
+    return f"{IMPORT}:{name}"
 
 
 def request(rid):

@@ -9,7 +9,7 @@ from jcq.model.request import PRIORITY_DEFAULT
 
 _DIRECTORY = os.path.join(os.path.dirname(__file__), "lua")
 #: The files of `lua/kernel/`, in the order in which they need each other.
-_KERNEL = ("names", "membership", "fate", "routing", "promotion", "execution")
+_KERNEL = ("names", "membership", "fate", "routing", "promotion", "execution", "staging")
 _MARK = "--@TRANSITIONS@"
 
 #: How long a pipe queue waits before it tries a disabled destination again, unless the site says otherwise.

@@ -51,7 +51,7 @@ NAME_PATTERN = r"^[^=\u0000\ud800-\udc7f\udd00-\udfff]+$"
 STRATEGY_PATTERN = r"^(FREE|LOGIN|/[^\u0000-\u001f\ud800-\udfff]*)$(?!\n)"
 UMASK_PATTERN = r"^0*[0-7]{1,3}$(?!\n)"
 BASE64_PATTERN = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$(?!\n)"
-ID_PATTERN = r"^[^\u0000-\u0020\u007f\ud800-\udfff]+$(?!\n)"
+ID_PATTERN = r"^[^\u0000-\u0020\u007f-\u00a0\ud800-\udfff]+$(?!\n)"
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,11 @@ class Request:
     reason: str = ""
     #: It was interrupted and goes first among equals, until it is dispatched again.
     rerun: bool = False
+    #: Where spoolconv made it of an old spool: its id there, and what tells that record from every other.
+    old_id: str = ""
+    origin: str = ""
+    #: It runs as its old system ran it: in `workdir`, and its environment file is all that is not jcq's own.
+    as_before: bool = False
     #: `checksum()` at its submission. The append-only file has none: a bit that flips there is read as it is.
     sum: str = ""
     #: Found when it was read: a field that is no value; never written.
@@ -179,7 +184,8 @@ _FIXED = tuple(
     " out_path err_path joined keep_out keep_err has_environment variables home".split()
 )
 #: Covered as well, but only where they are set: records of versions that did not know them keep their sums.
-_FIXED_IF_SET = ("direct_out", "direct_err", "limits", "mail_begin", "mail_end", "mail_to")
+_FIXED_IF_SET = ("direct_out", "direct_err", "limits", "mail_begin", "mail_end", "mail_to",
+                 "old_id", "origin", "as_before")  # fmt: skip
 
 
 def _to_text(value):

@@ -12,14 +12,15 @@ Queues are in order of dispatch.
 
 COMPLEX, one for each that the site has, by name: `name`, `run_limit`, `queues` (names).
 
-REQUEST: `id` (SEQ.SITE), `name`, `user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle),
-`suspended` (a running one is, by qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked
-for by id), `priority`, `restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`,
-`due_s`, `started_s`, `ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths;
-`~/...` stays on the execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants
-a mail of), `mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`,
-`cpu_s`, `maxrss_kb`, `limits`, `reason` (why it is held or waits, or where its output went instead), `why` (why it is
-not running, in one phrase; null where it runs or has ended).
+REQUEST: `id` (SEQ.SITE), `old_id` (its id in the old system that spoolconv read; null where there is none), `name`,
+`user`, `uid`, `queue`, `submitted_to`, `state` (a state of jcq.model.lifecycle), `suspended` (a running one is, by
+qspnd or SIGSTOP), `position` (place in its queue from 1; null where it was asked for by id), `priority`,
+`restartable`, `attempt`, `dispatch` (number of its dispatch site-wide), `submitted_s`, `due_s`, `started_s`,
+`ended_s`, `workdir`, `host`, `shell`, `umask` (octal text), `stdout` and `stderr` (paths; `~/...` stays on the
+execution machine; `stderr` is null with -eo), `mail` (of `begin` and `end`, what its owner wants a mail of),
+`mail_to` (null: the owner), `node`, `pid`, `outcome`, `exit_code`, `signal`, `cpu_s`, `maxrss_kb`, `limits`, `reason`
+(why it is held or waits, or where its output went instead), `why` (why it is not running, in one phrase; null where
+it runs or has ended).
 
 `limits` has a key for each resource limit that there is: {NAME: {"value": number, or null for unlimited, "warning":
 number, or null for none}}; sizes are bytes, times seconds. Those of a request have `from_queue` too: false where it
@@ -73,6 +74,7 @@ def request_object(position, request, why=""):
     ran = request.outcome in (lifecycle.EXITED, lifecycle.SIGNALLED)
     return {
         "id": request.id,
+        "old_id": _clean(request.old_id) or None,
         "name": _clean(request.name),
         "user": _clean(request.user),
         "uid": request.uid,

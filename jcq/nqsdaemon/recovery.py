@@ -48,6 +48,7 @@ def recover(desk, node):
                 continue
             for start in range(0, len(trusted), _JUDGED_AT_ONCE):
                 _judge(desk, queue, trusted[start : start + _JUDGED_AT_ONCE], node, counts)
+    _forget_conversion(desk)
     kept = _tidy_spool(desk)
     # The files of requests count too: a number that a damaged record makes too small would replace a script.
     numbers = [int(found[1]) for found in map(_RID.fullmatch, kept) if found]
@@ -145,6 +146,15 @@ def _kept_output(site, request):
     files = [exit_record.run_file(site.output, request, ending) for ending in ("out", "err")]
     found = [path for path in files if os.path.lexists(path)]
     return f"; its output so far: {', '.join(found)}" if found else ""
+
+
+def _forget_conversion(desk):
+    """What a conversion of an old spool has staged and not completed is part of nothing; its files are orphans then."""
+    store = desk.store
+    if store.run(store.importing()):
+        while store.run(store.import_clear()):
+            pass
+        desk.log.info("forgot what a conversion of an old spool had prepared and not completed")
 
 
 def _tidy_spool(desk):

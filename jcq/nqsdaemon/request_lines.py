@@ -46,6 +46,7 @@ def long_form(position, request, tz, why=""):
     lines = [
         f"Request {position or '-':>5}:       Name={shown(request.name)}        Id={request.id}",
         f"\tOwner={owner(request)}  Priority={request.priority}  {request.state}{pgrp}",
+        *([f"\tId in the old system = {shown(request.old_id)}"] if request.old_id else []),
         *(f"\t{line}" for line in _life(request, readers_zone(tz))),
         f"\tQueue = {request.queue}, submitted to {request.submitted_to}",
         f"\tOwner user name at originating machine = {owner(request)}",

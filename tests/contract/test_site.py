@@ -38,6 +38,7 @@ def test_lua_uses_the_keys_that_python_names(bench):
     known = {value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
     known |= {keys.queue(""), keys.request(""), keys.promoted(""), keys.members("", "")[:-1], keys.lost("")}
     known |= {keys.complex_of(""), keys.mine("", "")[:-1], keys.uids(""), keys.used(""), keys.next_users("")}
+    known |= {keys.staged(name) for name in ("", *keys.STAGED)}
     spelled = {name for _, text in scripts.load().values() for name in re.findall(r"'(jcq:[a-z:]*)'", text)}
     assert spelled == {name for name in known if name.startswith("jcq:")}
 

@@ -37,6 +37,13 @@ def changing(store, request):
         "edit_managers": store.edit_managers("set", []),
         "finish": store.finish(request, WORKER, RETENTION_S, NOW_S),
         "hold": store.hold(request.rid, "why", OPERATOR, NOW_S),
+        "import": store.import_all("token", 0, 0, "{}", NOW_S),
+        "import_clear": store.import_clear(),
+        "import_part": store.import_part("token", "manager", "alice", ["m"]),
+        "import_reserve": store.import_reserve("token", 1, 1),
+        "import_stage": store.import_stage(
+            "token", [("200-98", "o", "98", {"state": "HELD", "queue": "batch"})], NOW_S
+        ),
         "kill": store.kill(request.rid, OPERATOR, 9, NOW_S),
         "lose": store.lose(request.rid, "why", NOW_S),
         "mailed": store.mailed(1, "first", NOW_S),

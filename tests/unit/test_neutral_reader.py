@@ -184,6 +184,7 @@ def test_what_is_not_known_is_noted(tmp_path):
         ({"script": None, "script_file": "../x"}, "script_file has a value that it may not have: '../x'"),
         ({"script": None, "script_file": "/etc/passwd"}, "script_file has a value that it may not have: '/etc/passwd'"),
         ({"script": None, "script_file": "none"}, "none: No such file or directory"),
+        ({"script": None, "script_file": "a\ufeff"}, r"'a\ufeff': No such file or directory"),
         ({"script": None, "script_file": "link"}, "link: it is a symbolic link"),
         ({"script": None, "script_file": "huge"}, "huge: it has 16777217 bytes, more than 16777216"),
     ],

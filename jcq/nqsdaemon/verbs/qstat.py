@@ -17,6 +17,7 @@ from jcq.nqsdaemon.listing import CHUNK, listing, whose
 from jcq.nqsdaemon.qstat_json import document, request_object
 from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
 from jcq.nqsdaemon.request_lines import HEADER, long_form, medium_form, short_line
+from jcq.nqsdaemon.request_lines import shown as printable
 from jcq.nqsdaemon.requestid import find_rid, is_this_site
 from jcq.nqsdaemon.why import situation, why
 from jcq.options import QSTAT, parse
@@ -34,8 +35,10 @@ def handle(call, desk):
         found = yield from chosen("qstat", operands, desk, err)
         return _reply("".join(complex_block(one, desk.identity.name) for one in found), err)
     names, rids = _sort_operands(operands, desk, err)
+    if "old_id" in values:
+        rids += yield from _by_old_id(values["old_id"], desk, err)
     queues = []
-    if names or not operands:
+    if names or not (operands or "old_id" in values):
         queues = yield from _queues(names, desk, err)
     queues = [queue for queue in queues if _kind_wanted(queue, values)]
     at = (yield from situation(desk)) if {"json", "long", "medium"} & values.keys() else None
@@ -84,6 +87,15 @@ def _sort_operands(operands, desk, err):
         else:
             names[name] = True
     return list(names), list(rids.items())
+
+
+def _by_old_id(old_id, desk, err):
+    """As rids above: what was made of an old id, which may have been one of several old systems."""
+    found = yield desk.store.by_old_id(old_id)
+    if not found:
+        err.append(f"qstat: no request was made of {old_id!r} of an old system; jcq history shows all that were")
+    site = desk.identity.name
+    return [(rid, f"{rid.rpartition('-')[2]}.{site} (in the old system {printable(old)})") for old, rid, *_ in found]
 
 
 def _queues(names, desk, err):

@@ -2,6 +2,7 @@
 
 from jcq.nqsdaemon.verbs import (
     dump,
+    history,
     qalter,
     qcat,
     qchk,
@@ -26,11 +27,13 @@ from jcq.nqsdaemon.verbs import (
     qstatr,
     qsub,
     qwait,
+    spoolconv,
 )
 
 #: The one list of what nqsdaemon can be asked.
 HANDLERS = {
     "dump": dump.handle,
+    "history": history.handle,
     "qalter": qalter.handle,
     "qcat": qcat.handle,
     "qchk": qchk.handle,
@@ -55,4 +58,5 @@ HANDLERS = {
     "qstatr": qstatr.handle,
     "qsub": qsub.handle,
     "qwait": qwait.handle,
+    "spoolconv": spoolconv.handle,
 }

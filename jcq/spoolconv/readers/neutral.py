@@ -14,6 +14,7 @@ NAME = "neutral"
 
 _MARKER_BYTES_MAX = 1024 * 1024
 _NOTES_MAX = 20
+_PATH_SHOWN = 200
 _ENDING = ".jsonl"
 _ABSENT = object()
 
@@ -157,7 +158,9 @@ def _record(source, kind, where, line, seen):
     except ValueError as error:
         return Skip(where, str(error), old_id=known, kind=kind.kind)
     except Unreadable as error:
-        return Skip(where, str(error), old_id=known, kind=kind.kind)
+        path = error.fields["path"][:_PATH_SHOWN]
+        shown = path if path.isprintable() else repr(path)
+        return Skip(where, f"{shown}: {error.fields['reason']}", old_id=known, kind=kind.kind)
 
 
 def _noted(notes):
@@ -173,7 +176,8 @@ def _known_id(kind, found):
     known = found.get("id")
     if isinstance(known, bool) or not isinstance(known, str | int):
         return ""
-    return str(known)[:255] if isinstance(known, str) or abs(known) <= 10**15 else ""
+    text = str(known)[:255] if isinstance(known, str) or abs(known) <= 10**15 else ""
+    return text if text.isprintable() else ""
 
 
 def _loads(data):

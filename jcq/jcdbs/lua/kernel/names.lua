@@ -61,12 +61,14 @@ end
 
 -- Higher request priority first, then what was interrupted, then the older sequence number. Exact in a double.
 -- A damaged record must not keep the others from their places.
-local function order_of(rid)
-  local row = redis.call('HMGET', k_request(rid), 'priority', 'seq', 'rerun')
+local function order_in(key)
+  local row = redis.call('HMGET', key, 'priority', 'seq', 'rerun')
   local priority = tonumber(row[1] or '') or PRIORITY_DEFAULT
   local after = row[3] == '1' and 0 or 5e11
   return string.format('%.0f', (63 - priority) * 1e12 + after + (tonumber(row[2] or '') or 0))
 end
+
+local function order_of(rid) return order_in(k_request(rid)) end
 
 -- A request as the worker is given it: what it stands under, and its record.
 local function record(rid) return { rid, redis.call('HGETALL', k_request(rid)) } end
