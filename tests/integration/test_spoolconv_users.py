@@ -1,8 +1,9 @@
-"""Old requests of several users, as root: each runs as its owner or not at all, and only who may directs a conversion."""
+"""Old requests of several users, as root: each runs as its owner or not at all, and only who may converts."""
 
 import os
 import re
 import stat
+import sys
 
 import pytest
 
@@ -77,8 +78,6 @@ def test_the_verb_of_nqsdaemon_is_closed_to_others(site):
         "code, out, err = client.call('spoolconv', site.locate('', '/'), ['facts'], b'[]')\n"
         "sys.stdout.write(out); sys.stderr.write(err); sys.exit(code)"
     )
-    import sys
-
     result = site.node.run([sys.executable, "-I", "-c", tool], user=BOB)
     result.refused("may not convert an old spool into site", exit_code=1)
     assert '"record"' in site.node.run([sys.executable, "-I", "-c", tool]).ok()
