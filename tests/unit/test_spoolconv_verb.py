@@ -23,7 +23,7 @@ def done(work, name, *arguments):
 
 
 ROW = ["200-1", "origin", "17\x00200-1\x00t\x00where",
-       {"seq": "1", "queue": "batch", "submitted_to": "batch", "state": "HELD", "old_id": "17"}]  # fmt: skip
+       {"seq": "1", "site": "testsite", "queue": "batch", "submitted_to": "batch", "state": "HELD", "old_id": "17"}]  # fmt: skip
 
 
 def test_root_and_the_sites_own_uid_may(work):
