@@ -154,11 +154,12 @@ class Request:
 
     def to_hash(self):
         """A flat dict of text without the fields that have their default, to keep a queued request small."""
-        return {
-            spec.name: _to_text(getattr(self, spec.name))
-            for spec in fields(self)
-            if getattr(self, spec.name) != spec.default and spec.name != "unreadable"
-        }
+        found = {}
+        for name, default in _DEFAULTS:
+            value = getattr(self, name)
+            if value != default:
+                found[name] = _to_text(value)
+        return found
 
     def checksum(self):
         """The sum, as text, of every field that its submission fixes, names and values.
@@ -211,6 +212,8 @@ _FROM_TEXT = {
     spec.name: _CONVERTERS[spec.type if isinstance(spec.type, str) else spec.type.__name__] for spec in fields(Request)
 }
 _FROM_TEXT["limits"] = _FROM_TEXT["queue_limits"] = _limits
+#: Field -> its default, of those that are written.
+_DEFAULTS = tuple((spec.name, spec.default) for spec in fields(Request) if spec.name != "unreadable")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ understood never makes a request run otherwise than before without somebody look
 import hashlib
 import math
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jcq.model import lifecycle, limits, requestname, restart
 from jcq.model.mail_address import valid_address
@@ -250,7 +250,8 @@ class _Nameless:
 
 def with_number(planned, machine_id, seq):
     """The Request as it will stand in the database."""
-    request = replace(planned.request, rid=f"{machine_id}-{seq}", seq=seq)
+    request = planned.request
+    request.rid, request.seq = f"{machine_id}-{seq}", seq
     request.sum = request.checksum()
     return request
 
