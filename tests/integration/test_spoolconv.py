@@ -316,7 +316,7 @@ def test_two_layouts_that_fit_are_named(stopped):
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from support import tiny_layout; import types\n"
         "from jcq.spoolconv import layouts\n"
         "twin = types.ModuleType('twin'); twin.NAME = 'twin'; twin.evidence = tiny_layout.evidence\n"
-        "sys.modules['twin'] = twin; layouts.READERS = ('support.tiny_layout', 'twin')\n"
+        "layouts.READERS = (tiny_layout, twin)\n"
         "from jcq.cli.spoolconv import main; sys.exit(main())"
     )
     tests = os.path.dirname(os.path.dirname(os.path.abspath(tiny.__file__)))
@@ -375,7 +375,7 @@ def test_dbpath_itself_may_be_the_old_spool(node):
     before = snapshot(db_path)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from jcq.spoolconv import layouts\n"
-        "layouts.READERS = ('support.tiny_layout',); from jcq.cli.cjcpw import main; sys.exit(main())"
+        "from support import tiny_layout; layouts.READERS = (tiny_layout,); from jcq.cli.cjcpw import main; sys.exit(main())"
     )
     tests = os.path.dirname(os.path.dirname(os.path.abspath(tiny.__file__)))
     result = node.run([sys.executable, "-I", "-c", code, tests, "second", db_path])

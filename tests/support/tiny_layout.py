@@ -78,6 +78,5 @@ def argv(*words):
 if __name__ == "__main__":
     from jcq.cli.spoolconv import main
 
-    sys.modules["tiny_layout"] = sys.modules["__main__"]
-    layouts.READERS = ("tiny_layout", *layouts.READERS)
+    layouts.READERS = (sys.modules["__main__"], *layouts.READERS)
     sys.exit(main())
