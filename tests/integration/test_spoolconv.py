@@ -375,7 +375,8 @@ def test_dbpath_itself_may_be_the_old_spool(node):
     before = snapshot(db_path)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from jcq.spoolconv import layouts\n"
-        "from support import tiny_layout; layouts.READERS = (tiny_layout,); from jcq.cli.cjcpw import main; sys.exit(main())"
+        "from support import tiny_layout; layouts.READERS = (tiny_layout,)\n"
+        "from jcq.cli.cjcpw import main; sys.exit(main())"
     )
     tests = os.path.dirname(os.path.dirname(os.path.abspath(tiny.__file__)))
     result = node.run([sys.executable, "-I", "-c", code, tests, "second", db_path])
