@@ -16,6 +16,9 @@ from jcq.process import wait_gone
 
 #: cjcpw gives up after STOP_TIMEOUT and kills; it gets this much longer to do so.
 _MARGIN_S = 10.0
+#: A stop is answered at once. A cjcpw that is stuck must not use up its caller's time twice: cluster software gives a
+#: stop 120 s.
+_ANSWER_LIMIT_S = 10.0
 #: What SIGKILL does not end within this is in D state.
 _KILL_LIMIT_S = 5.0
 #: Others may be just closing their files.
@@ -157,7 +160,7 @@ def _stop_cjcpw(site, limits, log):
     except ProcessLookupError:
         return True
     try:
-        if client is None or client.ask(control.STOP, limits.stop_timeout_s) is None:
+        if client is None or client.ask(control.STOP, min(_ANSWER_LIMIT_S, limits.stop_timeout_s)) is None:
             _send(pidfd, signal.SIGTERM)
         if wait_gone([pidfd], limits.stop_timeout_s + _MARGIN_S):
             log.warning("site %s: cjcpw[%d] did not end in time and is killed", site.name, pid)
