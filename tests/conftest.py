@@ -25,15 +25,11 @@ _BATTERY = pytest.StashKey[Battery]()
 #: One case of the battery with its full counts takes no longer.
 _FULL_LIMIT_S = 7200
 
-# No example is kept between runs, for the checkout may not be writable, and no test has a time limit of its own.
-hypothesis.settings.register_profile("jcq", database=None, deadline=None)
-hypothesis.settings.load_profile("jcq")
-
-
 # No test is about time: a busy machine is no failure, and nothing is written beside the tests.
 hypothesis.settings.register_profile(
     "jcq", deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.register_profile("jcq-full", hypothesis.settings.get_profile("jcq"), max_examples=1000)
 hypothesis.settings.load_profile("jcq")
 
 
@@ -45,6 +41,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[_BATTERY] = Battery(config.getoption("--battery") == "full")
+    if config.getoption("--battery") == "full":
+        hypothesis.settings.load_profile("jcq-full")
 
 
 def pytest_collection_modifyitems(items):

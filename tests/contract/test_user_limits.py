@@ -242,7 +242,7 @@ def test_a_queue_in_a_complex_is_not_deleted(bench):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_the_index_is_right_and_no_limit_is_exceeded(bench, seed):
+def test_whatever_happens_the_index_is_right_and_no_limit_is_exceeded(bench, seed, battery):
     """Random orders; `check` compares the index with the requests."""
     luck = random.Random(seed)
     bench.queue("a", run_limit=6, user_limit=2)
@@ -280,7 +280,7 @@ def test_whatever_happens_the_index_is_right_and_no_limit_is_exceeded(bench, see
         lambda: bench.set(luck.choice("ab"), "started", luck.random() < 0.7),
         lambda: edit(bench, "ab", "limit", run_limit=luck.randrange(1, 7)),
     ]
-    for step in range(120):
+    for step in range(120 if battery.full else 60):
         luck.choice(acts)()
         if step % 20 == 0:
             bench.check()

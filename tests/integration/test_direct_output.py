@@ -2,7 +2,17 @@
 
 import os
 
+import pytest
+
+from support.harness import Node
 from support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def cluster_site():
+    """A running cluster site for all tests here."""
+    with Node() as node:
+        yield node.cluster_site().start()
 
 
 def text(path):

@@ -118,6 +118,7 @@ def test_a_mail_system_that_hangs_delays_nothing_and_is_asked_again_after_a_stop
         arrived(13, lambda: kept(directory), site)
 
 
-@pytest.mark.parametrize("address", ["-f", "a b", "a,b", "a@b@c", "", "a\nb", "@x", "caf\xe9"])
-def test_what_is_no_address(local_site, address):
-    local_site.run("qsub", "-mu", address, stdin="true\n").refused("qsub", "-mu needs one mail address", exit_code=2)
+def test_what_is_no_address(cluster_site):
+    for address in ("-f", "a b", "a,b", "a@b@c", "", "a\nb", "@x", "caf\xe9"):
+        result = cluster_site.run("qsub", "-mu", address, stdin="true\n")
+        result.refused("qsub", "-mu needs one mail address", exit_code=2)

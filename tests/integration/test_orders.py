@@ -1,5 +1,11 @@
 """The commands that act on requests, at work on a real site: what they do to the job itself."""
 
+import contextlib
+import os
+
+import pytest
+
+from support.harness import Node
 from support.waiting import wait_until
 
 #: Writes a line at each SIGUSR1, and ends when its file `go` appears.
@@ -7,6 +13,22 @@ PATIENT = """trap 'echo signal >>"$QSUB_WORKDIR/heard"' USR1
 echo attempt >>"$QSUB_WORKDIR/attempts"
 while [ ! -e "$QSUB_WORKDIR/go" ]; do sleep 0.05; done
 """
+
+
+@pytest.fixture(scope="module")
+def started_site():
+    """A running cluster site."""
+    with Node() as node:
+        yield node.cluster_site().start()
+
+
+@pytest.fixture
+def cluster_site(started_site):
+    """That site, without the files of the test before."""
+    for name in ("attempts", "heard", "go"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{started_site.node.scratch}/{name}")
+    return started_site
 
 
 def of(site, request_id):

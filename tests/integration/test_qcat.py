@@ -3,8 +3,18 @@
 import os
 import subprocess
 
+import pytest
+
 from support.gate import Gate
+from support.harness import Node
 from support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def cluster_site():
+    """A running cluster site for all tests here; the last one stops it."""
+    with Node() as node:
+        yield node.cluster_site().start()
 
 
 def talking(gate, *more):

@@ -3,9 +3,18 @@
 import os
 import subprocess
 
-from support.harness import BIN
+import pytest
 
-REQUESTS = 300
+from support.harness import BIN, Node
+
+REQUESTS = {"ci": 60, "full": 300}
+
+
+@pytest.fixture(scope="module")
+def cluster_site():
+    """A running cluster site for all tests here."""
+    with Node() as node:
+        yield node.cluster_site().start()
 
 
 def pipeline(site, line):
@@ -13,24 +22,24 @@ def pipeline(site, line):
     return site.run(["/bin/sh", "-c", line], limit_s=120)
 
 
-def test_all_that_fit_are_deleted_by_xargs(cluster_site):
-    site = cluster_site
+def test_all_that_fit_are_deleted_by_xargs(cluster_site, battery):
+    site, count = cluster_site, REQUESTS["full" if battery.full else "ci"]
     site.qmgr("create batch_queue night run_limit=1", "enable queue night")
     submit = "qsub -z -q night -r n$((i % 3)) -p $((i % 10)) job.sh || exit 1"
-    loop = f"i=0; while [ $i -lt {REQUESTS} ]; do {submit}; i=$((i + 1)); done"
+    loop = f"i=0; while [ $i -lt {count} ]; do {submit}; i=$((i + 1)); done"
     with open(f"{site.node.scratch}/job.sh", "w", encoding="utf-8") as file:
         file.write("true\n")
     pipeline(site, loop).ok()
     waiting = site.qsub("true\n", "-a", "2099-01-01 00:00")
-    assert len(site.run("qselect").ok().split()) == REQUESTS + 1
+    assert len(site.run("qselect").ok().split()) == count + 1
     assert site.run("qselect", "-s", "waiting").ok() == f"{waiting}\n"
     fitting = site.run("qselect", "-r", "n[12]", "-p", "0-4").ok().split()
-    assert len(fitting) == len(set(fitting)) == REQUESTS // 3
-    assert pipeline(site, "qselect -r 'n[12]' -p 0-4 | xargs qhold | wc -l").ok().split() == [str(REQUESTS // 3)]
+    assert len(fitting) == len(set(fitting)) == count // 3
+    assert pipeline(site, "qselect -r 'n[12]' -p 0-4 | xargs qhold | wc -l").ok().split() == [str(count // 3)]
     assert site.run("qselect", "-s", "HELD").ok().split() == fitting
-    # Without -r xargs runs qdel once even for nothing; with all 300 ids it is one qdel.
+    # Without -r xargs runs qdel once even for nothing; with all ids it is one qdel.
     out = pipeline(site, "qselect -q night | xargs qdel").ok()
-    assert len(out.splitlines()) == REQUESTS
+    assert len(out.splitlines()) == count
     assert site.run("qselect", "-q", "night").ok() == ""
     assert site.run("qselect").ok() == f"{waiting}\n"
 

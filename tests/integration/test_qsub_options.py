@@ -7,7 +7,19 @@ import signal
 import pytest
 
 from support.gate import Gate
+from support.harness import Node
 from support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def cluster_site():
+    """A running cluster site for all tests here."""
+    with Node() as node:
+        yield node.cluster_site().start()
+
+
+def new_gate(site):
+    return Gate(site.node.make_directory(f"gate{len(os.listdir(site.node.scratch))}", 0o777))
 
 
 def test_parsable_prints_what_every_other_command_takes(cluster_site):
@@ -21,7 +33,7 @@ def test_parsable_prints_what_every_other_command_takes(cluster_site):
 @pytest.mark.parametrize(("last", "code"), [("exit 7", 7), ("kill -TERM $$", 143), ("true", 0)])
 def test_wait_says_at_once_what_was_submitted_and_exits_as_the_request(cluster_site, last, code):
     site = cluster_site
-    gate = Gate(site.node.make_directory("gate", 0o777))
+    gate = new_gate(site)
     script = os.path.join(site.node.scratch, "job.sh")
     with open(script, "w", encoding="utf-8") as file:
         file.write(gate.script().replace("exit 0", last))
@@ -43,7 +55,7 @@ def test_wait_says_at_once_what_was_submitted_and_exits_as_the_request(cluster_s
 def test_a_wait_that_is_given_up_or_outlived_leaves_the_request_alone(cluster_site):
     site = cluster_site
     env = {"NQS_SITE": site.name}
-    gate = Gate(site.node.make_directory("gate", 0o777))
+    gate = new_gate(site)
     script = os.path.join(site.node.scratch, "job.sh")
     with open(script, "w", encoding="utf-8") as file:
         file.write(gate.script())

@@ -20,8 +20,8 @@ from support.submitters import Submitters
 from support.waiting import wait_until
 
 #: By hand-made messages, and by qsub itself.
-SUBMITTED = {"ci": 4_000, "full": 20_000}
-BY_QSUB = 100
+SUBMITTED = {"ci": 1_500, "full": 20_000}
+BY_QSUB = 60
 BATCH_QUEUES = ("day", "evening", "night")
 PIPE_QUEUE = "anywhere"
 QUEUES = (*BATCH_QUEUES, PIPE_QUEUE)

@@ -245,4 +245,5 @@ class Commands(RuleBasedStateMachine):
 class TestCommands(Commands.TestCase):
     """Run by pytest."""
 
-    settings = settings(max_examples=25, stateful_step_count=30)
+    # Ten sequences, a hundred with --battery=full (see conftest.py).
+    settings = settings(max_examples=settings.default.max_examples // 10, stateful_step_count=30)
