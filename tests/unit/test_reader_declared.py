@@ -406,7 +406,7 @@ def test_probe_checks_a_description(spool):
     assert "control/0/0001e000003, record 0, bytes 0 to " in text
     assert "user = 'alice'" in text
     assert "seqno = 104 (0x68)" in text
-    assert "\n  17 requests\n" in text
+    assert "\n  18 requests\n" in text
     assert "What does not fit" in text
     assert "first database/managers#4: 5 bytes at its end are no manager of 20" in text
 

@@ -435,6 +435,7 @@ static void doubtful_requests(void)
     DOUBT("held limit memory_process", PUT(h.limits_set, 2), PUT(h.memory, 1), PUT(h.memory_unit, 9));
     DOUBT("held environment", PUT(h.env_bytes, 1000000));
     DOUBT("held environment", variable("no-equals"));
+    DOUBT("held environment", variable(""), variable("BEHIND=the end"));
     DOUBT("skip state", PUT(h.status, 99));
     DOUBT("skip uid", PUT(h.uid, 4294967295u));
     DOUBT("skip user", memset(h.user, 'u', sizeof h.user));

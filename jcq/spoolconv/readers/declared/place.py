@@ -90,11 +90,15 @@ def environment(raw, place):
     found, end = {}, b"\0" if place.form == NULS else b"\n"
     if place.length_field is None and raw and not raw.endswith(end):
         raise Doubt("it breaks off in an entry")
-    for entry in raw.split(end):
+    entries = raw.split(end)
+    if place.form == NULS:
+        # As C does: an empty string ends the list.
+        count = entries.index(b"") if b"" in entries else len(entries)
+        if place.length_field is not None and any(entries[count:]):
+            raise Doubt("there is more of it behind its end")
+        entries = entries[:count]
+    for entry in entries:
         if not entry:
-            if place.form == NULS:
-                # As C does: an empty string ends the list.
-                break
             continue
         name, equals, value = entry.partition(b"=")
         if not name or not equals or b"\0" in value or name in found or len(found) >= _NAMES_MAX:
