@@ -36,6 +36,7 @@ SHOWN_ELSEWHERE = {
     ("qsub", "--parsable"): "integration/test_qsub_options.py::test_parsable_prints_what_every_other_command_takes",
     ("qsub", "--wait"): "integration/test_qsub_options.py::test_wait_says_at_once_what_was_submitted",
     ("qstat", "-a"): "integration/test_two_users.py::test_each_sees_the_own_requests_and_all_with_a",
+    ("qstat", "--old-id"): "integration/test_spoolconv.py::test_old_ids_remain_findable",
     ("qstat", "--watch"): "integration/test_watch.py::test_watch",
     ("qcat", "-f"): "integration/test_qcat.py::test_follow_prints_all_until_the_end_is_delivered",
     ("qmsg", "-e"): "unit/test_verb_qmsg.py::test_where_it_goes",
@@ -354,6 +355,7 @@ BAD = {
     "-s": "NEITHER",
     "-u": "a b",
     "-ln": "20",
+    "--old-id": "999",
     **dict.fromkeys(LIMITS - {"-ln"}, "many"),
 }
 #: Flags that contradict another one.

@@ -84,7 +84,7 @@ EFFECTS = [
     ("set default destination_retry time 5", ("show parameters", "Default destination_retry time = 5 hours\n")),
     ("set default destination_retry wait 7", ("show parameters", "Default destination_retry wait = 7 minutes\n")),
     ("set global_run_limit = 6", ("show parameters", "Global run_limit = 6\n")),
-    ("set lifetime 9", ("show parameters", "Lifetime = 9 hours, not used\n")),
+    ("set lifetime 9", ("show parameters", "Lifetime = 9 hours\n")),
     ("set mail batch@example.com", ("show parameters", "Mail account = batch@example.com\n")),
     ("set retention = 3", ("show parameters", "Retention of ended requests = 3 hours\n")),
     ("set shell_strategy fixed = /bin/sh", ("show parameters", "strategy = FIXED: /bin/sh\n")),
@@ -97,7 +97,6 @@ EFFECTS = [
     *((line, (NOTE, note)) for line, note in (
         ("set debug 3", "debug is not used"),
         ("set log_file /x", "log_file is not used, the log is /"),
-        ("set lifetime 4", "lifetime is kept and shown but not used"),
         ("set maximum copies 2", "this is not used"),
         ("set maximum open_retries 2", "this is not used"),
         ("set maximum print_size 2", "this is not used"),
