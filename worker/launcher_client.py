@@ -92,6 +92,8 @@ class Launcher:
         self.pid = -1
         self._page_fd = page_fd
         self._sock: socket.socket | None = None
+        #: Orders that the launcher's socket had no room for.
+        self._owed = 0
 
     def start(self):
         """Start the process.
@@ -138,14 +140,25 @@ class Launcher:
         Raises:
             LauncherFailed: the launcher has ended.
         """
-        try:
-            messages.send(self._sock, ("new",))
-        except OSError as error:
-            raise LauncherFailed(reason=error.strerror) from error
+        self._owed += 1
+        self._send_owed()
+
+    def _send_owed(self):
+        """Where the launcher has some hundred orders before it, the rest follow with the news that it then sends."""
+        while self._owed:
+            try:
+                messages.send(self._sock, ("new",))
+            except BlockingIOError:
+                return
+            except OSError as error:
+                raise LauncherFailed(reason=error.strerror) from error
+            self._owed -= 1
 
     def read(self):
         """All news that are there.
 
+        Raises:
+            LauncherFailed: it has ended while orders were owed to it.
         Returns:
             A list of tuples:
             ("shepherd", Shepherd)      as requested
@@ -159,7 +172,7 @@ class Launcher:
             try:
                 message, fd = messages.receive_with_fd(self._sock)
             except BlockingIOError:
-                return found
+                break
             if message is None:
                 found.append(("gone",))
                 return found
@@ -168,6 +181,8 @@ class Launcher:
                 sock.setblocking(False)
                 message = ("shepherd", Shepherd(message[1], sock))
             found.append(message)
+        self._send_owed()
+        return found
 
     def close(self):
         """Close the socket: the launcher kills everything below it and ends."""
