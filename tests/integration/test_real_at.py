@@ -6,7 +6,6 @@ In a mount, UTS and network namespace of its own, with a spool of its own; atd i
 import os
 import random
 import shutil
-import subprocess
 import tempfile
 import time
 
@@ -16,40 +15,32 @@ from jcq.spoolconv.readers import at
 from jcq.spoolconv.records import QUEUED, WAITING, OldQueue, OldRequest
 from jcq.spoolconv.source import Source
 from support import skips
+from support.room import Room
 from support.users import ALICE, BOB
-from support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(not (shutil.which("at") and shutil.which("batch")), reason=skips.NEEDS_AT),
 ]
 
-HOST = "oldhost"
 #: Prints what a job finds: ids, directory, umask, environment, and what it was told to print.
 _PROBE = b"id -u; id -g; pwd; umask; env -0 | LC_ALL=C sort -z | tr '\\0' '\\1'\n"
 #: What a shell sets by itself.
 _SHELLS_OWN = (b"PWD=", b"OLDPWD=", b"_=", b"SHLVL=")
-_ROOM = """
-set -e
-mount --bind "$1" /var/spool/cron
-echo oldhost > /proc/sys/kernel/hostname
-exec sleep 1000
-"""
 _ANY = bytes(range(1, 256))
 
 
-class Room:
-    """A namespace in which at has a spool of its own."""
+class AtRoom(Room):
+    """A room in which at has a spool of its own."""
 
     def __init__(self, namespace, directory):
         self.home = os.path.join(directory, "home")
         self.spool = os.path.join(directory, "cron")
         for user in (ALICE, BOB):
             os.makedirs(os.path.join(self.home, user.name))
-        os.mkdir(self.spool)
         for name in ("atjobs", "atspool"):
             path = os.path.join(self.spool, name)
-            os.mkdir(path)
+            os.makedirs(path)
             # As Debian's package makes them: daemon:daemon.
             os.chown(path, 1, 1)
             os.chmod(path, 0o1770)
@@ -57,34 +48,7 @@ class Room:
         with open(sequence, "wb"):
             os.chown(sequence, 1, 1)
             os.chmod(sequence, 0o600)
-        command = ["unshare", "--mount", "--uts", "--net", "sh", "-c", _ROOM, "room", self.spool]
-        self._keeper = subprocess.Popen(command, preexec_fn=namespace.enter, stdin=subprocess.DEVNULL)
-
-    def close(self):
-        self._keeper.kill()
-        self._keeper.wait()
-
-    def is_ready(self):
-        try:
-            with open(f"/proc/{self._keeper.pid}/comm", encoding="utf-8") as file:
-                return file.read() == "sleep\n"
-        except OSError:
-            return False
-
-    def run(self, user, argv, script=b"", environment=None, directory="/", umask=0o022):
-        """Run a program there as a user -> its output, both streams."""
-        inside = ["nsenter", "--target", str(self._keeper.pid), "--mount", "--uts", "--net", "--"]
-        inside += ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", "--"]
-        # The environment is made inside: nsenter and setpriv need none of it.
-        program = b"import os, sys; os.umask(int(sys.argv[1], 8)); os.chdir(os.fsencode(sys.argv[2]));"
-        program += b"n = int(sys.argv[3]); given = [os.fsencode(a) for a in sys.argv[4:]];"
-        program += b"os.execve(given[2 * n], given[2 * n:], dict(zip(given[:n], given[n:2 * n])))"
-        environment = environment or {}
-        words = [f"{umask:o}", directory, str(len(environment)), *environment, *environment.values(), *argv]
-        command = [*inside, "/usr/bin/python3", "-I", "-c", program, *words]
-        done = subprocess.run(command, input=script, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        super().__init__(namespace, 'mount --bind "$1" /var/spool/cron', self.spool)
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +56,10 @@ def room(namespace):
     # Not pytest's own: other users must be able to pass it.
     directory = os.path.realpath(tempfile.mkdtemp(prefix="jcq-test-"))
     os.chmod(directory, 0o755)
-    made = Room(namespace, directory)
     try:
-        wait_until(made.is_ready, 10, lambda: "the namespace is not ready")
-        yield made
+        with AtRoom(namespace, directory) as made:
+            yield made
     finally:
-        made.close()
         shutil.rmtree(directory)
 
 

@@ -93,11 +93,10 @@ def sendmail(directory, before=""):
 
 def kept(directory):
     """What that program was given: [(arguments, message)], the oldest first."""
-    paths = sorted((os.path.join(directory, name) for name in os.listdir(directory)), key=os.path.getmtime)
+    names = [name for name in os.listdir(directory) if name.endswith(".mail")]
     found = []
-    for path in paths:
-        if path.endswith(".mail"):
-            with open(path, "rb") as file:
-                arguments, _, message = file.read().partition(b"\n\n")
-            found.append((arguments.decode(), message_from_bytes(message, policy=default)))
+    for path in sorted((os.path.join(directory, name) for name in names), key=os.path.getmtime):
+        with open(path, "rb") as file:
+            arguments, _, message = file.read().partition(b"\n\n")
+        found.append((arguments.decode(), message_from_bytes(message, policy=default)))
     return found

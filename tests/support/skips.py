@@ -12,6 +12,7 @@ NEEDS_SBATCH = "needs sbatch on this machine"
 NEEDS_LOOP = "needs loop devices and ext4"
 NEEDS_DB_DUMP = "needs db5.3_dump of Debian's db5.3-util"
 NEEDS_AT = "needs at and batch on this machine"
+NEEDS_GRIDENGINE = "needs Grid Engine of Debian, unpacked where GRIDENGINE says"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
 NEEDS_SHELLCHECK = "needs shellcheck on this machine"
 NEEDS_OCF_TESTER = "needs ocf-tester of resource-agents, and xmllint"
@@ -27,6 +28,7 @@ _OF_PACKAGES = (
     NEEDS_COMPILER,
     NEEDS_DB_DUMP,
     NEEDS_AT,
+    NEEDS_GRIDENGINE,
 )
 _ROOT = (NEEDS_ORDINARY_USER, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
 _ORDINARY = (NEEDS_ROOT, *_OF_PACKAGES)

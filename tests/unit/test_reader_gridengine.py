@@ -118,7 +118,7 @@ def test_every_fact_of_the_samples(tmp_path, name):
             if word:
                 given[word.partition("=")[0].encode()] = word.partition("=")[2]
         assert given.items() <= {key: value.decode() for key, value in one.environment.items()}.items()
-        assert b"TERM" not in one.environment
+        assert one.environment[b"TERM"] == b""
     assert (made["1"].state, made["1"].limits) == (RUNNING, {"elapsed_request": (36000, None)})
     assert (made["1"].out_path, made["1"].joined) == ("/home/alice/out", True)
     assert (made["2"].state, made["2"].priority, made["2"].mail_to) == (QUEUED, 29, "bob@oldhost")
@@ -288,7 +288,9 @@ def test_an_array_with_tasks_of_every_kind(spool):
 
 def test_commands_and_arguments(spool):
     words = cull_list("ST", (b"it's",), (b"",), (b"a b",))
-    made = spool.only(JB_type=0x40, JB_script_file=b"/bin/echo", JB_job_args=words)
+    made = spool.only(JB_type=0x40, JB_script_file=b"/bin/echo", JB_job_args=cull_list("ST", (b"$HOME",), (b"| cat",)))
+    assert (made.script, made.shell) == (b"/bin/echo $HOME | cat\n", "/bin/sh")
+    made = spool.only(JB_type=0x140, JB_script_file=b"/bin/echo", JB_job_args=words)
     assert (made.script, made.shell) == (b"exec /bin/echo 'it'\"'\"'s' '' 'a b'\n", "/bin/sh")
     spool.write("job_scripts/1", b"#!/bin/bash\necho $1\n")
     made = spool.only(JB_job_args=words)

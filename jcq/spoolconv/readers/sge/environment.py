@@ -7,7 +7,8 @@ are the old ones, so that a script that uses them finds the files that it expect
 import os
 
 _OUTER = b"__SGE_PREFIX__"
-_PATH = b"/usr/local/bin:/bin:/usr/bin"
+#: As Debian's execd gives it to a job that brings none.
+_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 _UNDEFINED = b"undefined"
 
 
@@ -31,8 +32,8 @@ def environment(fields, task, structure, queue, slots, notes):
             outer[b"SGE_" + name.removeprefix(_OUTER)] = value
         elif not name or b"=" in name:
             notes.append(f"variable {os.fsdecode(name)[:60]!r} is left out")
-        # TERM without a value is always there, and means that there is none.
-        elif value or name != b"TERM":
+        else:
+            # TERM is always there, mostly empty: so jobs find it.
             stored[name] = value
     owner = fields["JB_owner"]
     number = b"%d" % fields["JB_job_number"]
@@ -42,6 +43,8 @@ def environment(fields, task, structure, queue, slots, notes):
         b"JOB_ID": number,
         b"JOB_NAME": fields["JB_job_name"],
         b"REQUEST": fields["JB_job_name"],
+        b"REQNAME": fields["JB_job_name"],
+        b"SGE_ACCOUNT": fields["JB_account"],
         b"USER": owner,
         b"LOGNAME": owner,
         b"NSLOTS": b"%d" % slots,

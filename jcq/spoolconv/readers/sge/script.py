@@ -5,8 +5,8 @@ import shlex
 
 from jcq.spoolconv.readers.sge.refused import Refused
 
-#: JB_type.
-BINARY = 0x40
+#: JB_type: -b y, -shell n.
+BINARY, NO_SHELL = 0x40, 0x100
 #: Shells that understand `set -- word ...`.
 _BOURNE = frozenset({"sh", "bash", "dash", "ksh", "ksh93", "mksh", "zsh", "ash"})
 
@@ -30,7 +30,10 @@ def script(job, shell, notes):
         if not command:
             raise Refused("it is a command (-b y) that is not stored")
         notes.append("it was a command (-b y): its script starts it")
-        return b"exec " + _quoted([command, *arguments]) + b"\n", "/bin/sh", False
+        if job.fields["JB_type"] & NO_SHELL:
+            return b"exec " + _quoted([command, *arguments]) + b"\n", "/bin/sh", False
+        # sge_shepherd gives the words to the shell as one text, without quotes: what they hold, the shell sees.
+        return b" ".join([command, *arguments]) + b"\n", shell, False
     text = job.script()
     if not arguments:
         return text, shell, False
