@@ -3,15 +3,17 @@
 import os
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from bench.clients import submit
+from jcq.jcdbs import server
+from jcq.site import Site
 from support import processes
 from support.waiting import wait_until
 
 _LIMIT_S = 120
-#: Clients that fill the queue together, so that they share the daemon's writes to the disk.
-_CLIENTS = 8
+#: Requests that are put into the site database at a time.
+_AT_ONCE = 1000
 
 
 def measure(site, quick, queued=None):
@@ -23,7 +25,7 @@ def measure(site, quick, queued=None):
     """
     started = os.path.join(site.node.scratch, "started")
     os.mkfifo(started)
-    submit(site, f"date +%s.%N > {started}\nsleep 300\n".encode())
+    submit(site, f"date +%s.%N > {started}\nsleep 7200\n".encode())
     _read(started)
     rounds = []
     for _ in range(3 if quick else 10):
@@ -38,10 +40,8 @@ def measure(site, quick, queued=None):
     site.qmgr(f"set run_limit = {interrupted} batch")
     site.wait_up()
     for _ in range(interrupted - 1):
-        submit(site, b"sleep 300\n")
-    with ThreadPoolExecutor(_CLIENTS) as pool:
-        for _ in pool.map(lambda _: submit(site, b"true\n"), range(queued)):
-            pass
+        submit(site, b"sleep 7200\n")
+    _fill(site, queued)
     wait_until(lambda: _running(site) == interrupted, _LIMIT_S, lambda: str(_running(site)))
     _kill(site)
     begin = time.time()
@@ -53,6 +53,22 @@ def measure(site, quick, queued=None):
     what = f"the same, {queued} queued and {interrupted} interrupted"
     yield what, f"{first_s:.2f} s", f"{first_s / small_s:.1f}", "< 5 s" if queued <= 100_000 else ""
     yield f"cjcls shows the site as up, {queued} queued", f"{up_s:.2f} s", f"{up_s / small_s:.1f}", "< 150 s"
+
+
+def _fill(site, count):
+    """Queue so many requests as qsub does, but without a client each: it is the start that is measured."""
+    there = Site(site.node.root, site.directory, name=site.name)
+    store = server.open_store(there, max(int(name[1:]) for name in os.listdir(there.database) if name[1:].isdigit()))
+    first = submit(site, b"true\n")
+    pattern = store.run(store.request(f"1-{first}"))
+    for begin in range(first + 1, first + count, _AT_ONCE):
+        ops = []
+        for seq in range(begin, min(begin + _AT_ONCE, first + count)):
+            request = replace(pattern, seq=seq, rid=f"1-{seq}", submitted_to="", submitted_s=0.0)
+            with open(os.path.join(there.requests, request.rid), "wb") as file:
+                file.write(b"true\n")
+            ops.append(store.submit(request, time.time(), token=request.rid))
+        store.run_many(ops)
 
 
 def _running(site):
