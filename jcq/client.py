@@ -10,7 +10,7 @@ import os
 import sys
 
 from jcq import options, site
-from jcq.errors import JcqError, NoAnswer, NotServed, SiteNotRunning, SiteUnknown, UsageError
+from jcq.errors import AnswerLost, JcqError, NoAnswer, NotServed, SiteNotRunning, SiteUnknown, UsageError
 from jcq.frames import Decoder, netstring
 
 #: As jcq.model.request.SCRIPT_BYTES_MAX, which is too slow to import here; a test compares them.
@@ -19,6 +19,13 @@ SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 ANSWER_TIMEOUT_S = 120
 #: Longest part of an answer that is accepted, in bytes: qstat of 100,000 requests has 10 MB.
 ANSWER_BYTES_MAX = 900_000_000
+#: How long a command waits for a site that should be running, without --timeout and NQS_TIMEOUT.
+TIMEOUT_S = 60
+#: What only looks may be asked again where its answer was lost, unless some of it was printed; qsub has a token.
+_ONLY_LOOKS = ("history", "qcat", "qlimit", "qselect", "qstat", "qstatq", "qstatr", "qwait")
+#: `qcat -f` is answered with this where the request that it followed does not run just now.
+NOT_NOW_CODE = 75
+_NOT_NOW_PAUSE_S = 0.5
 #: How often `--watch` asks.
 WATCH_EVERY_S = 2
 #: Variables that a request gets in any case, as QSUB_HOME and so on, and what names the default queue.
@@ -60,6 +67,8 @@ _ADVICE_LOOK = "look with qstat what was done"
 _ADVICE = {
     "dump": "nothing was written; try again",
     "qcat": "the request is not touched; look with qstat",
+    "history": "try again",
+    "spoolconv": "give the command again: what was converted is not converted twice",
     "qselect": "try again",
     "qstat": "try again",
     "qsub": "the request may or may not have been accepted; look with qstat",
@@ -83,6 +92,7 @@ def _run(table, root, asked, read):
 
         _write(1, text(table).encode(), command)
         return 0
+    limit_s = _limit_s(values)
     there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, root))
     parts = [b"verb=" + command.encode()]
     parts += [b"arg=" + os.fsencode(word) for word in argv]
@@ -92,36 +102,45 @@ def _run(table, root, asked, read):
         b"tz=" + os.environb.get(b"TZ", b""),
         b"host=" + os.fsencode(site.host_name()),
     ]
-    to_delete: tuple = ()
+    to_delete: list = []
     if command == "qsub":
         operand = operands[0] if operands else "-"
         if "delete" in values:
-            to_delete = (operand, _plain_file(operand))
+            to_delete = [operand, _plain_file(operand)]
         script, name = _read_script(operand)
         parts += [b"script-name=" + name, b"script=" + script]
         parts += _environment("export" in values or _may_export(script))
+        parts.append(b"token=" + os.urandom(16).hex().encode())
     if "watch" in values:
-        return _watch(command, there, parts)
-    return _ask(command, there, parts, _write, asked, to_delete, read)
+        return _watch(command, there, parts, asked, limit_s)
+    return _ask_until_answered(command, there, parts, _Printed(), limit_s, asked, to_delete, read)
 
 
-def _watch(command, there, parts):
+def _limit_s(values):
+    """How long to wait for a site that should be running. Raises UsageError for a bad NQS_TIMEOUT."""
+    told = os.environ.get("NQS_TIMEOUT")
+    limit_s = options.bounded("NQS_TIMEOUT", told, options.TIMEOUT[3]) if told else TIMEOUT_S
+    return values.get("timeout", limit_s)
+
+
+def _watch(command, there, parts, asked, limit_s):
     """Ask again and again, until interrupted, which is its ordinary end; a terminal is cleared before each answer."""
     from time import sleep
 
     clear = b"\033[H\033[J" if os.isatty(1) else b""
     try:
         while True:
-            collected = {1: clear, 2: b""}
-            _ask(command, there, parts, _collector(collected))
-            for fd in (1, 2):
-                _write(fd, collected[fd], command)
+            answer = _Collected()
+            # What was asked stays in `asked`: from the second time on, a gap may be a restart.
+            _ask_until_answered(command, there, parts, answer, limit_s, asked)
+            _write(1, clear + answer.said[1], command)
+            _write(2, answer.said[2], command)
             sleep(WATCH_EVERY_S)
     except KeyboardInterrupt:
         return 0
 
 
-def call(command, there, words, script=b""):
+def call(command, there, words, script=b"", limit_s=None):
     """Ask once and collect the answer, for a command that prints by itself (qmgr, spoolconv).
 
     Args:
@@ -129,33 +148,27 @@ def call(command, there, words, script=b""):
         there: the `jcq.site.Site`.
         words: its arguments, text.
         script: bytes that go with them.
+        limit_s: how long to wait for a site that should be running; None: NQS_TIMEOUT, else `TIMEOUT_S`.
     Returns:
         (exit code, text for standard output, text for standard error).
     Raises:
-        SiteNotRunning, NotServed, NoAnswer: it could not be asked, or did not answer.
+        SiteNotRunning, NotServed, NoAnswer: it could not be asked, or did not answer. UsageError: a bad NQS_TIMEOUT.
     """
-    code, out, err = call_for_bytes(command, there, words, script)
+    code, out, err = call_for_bytes(command, there, words, script, limit_s)
     return code, out.decode(errors="replace"), err.decode(errors="replace")
 
 
-def call_for_bytes(command, there, words, script=b""):
+def call_for_bytes(command, there, words, script=b"", limit_s=None):
     """As `call`, with the answer's bytes as they came."""
-    collected = {1: b"", 2: b""}
+    collected = _Collected()
+    if limit_s is None:
+        limit_s = _limit_s({})
     parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
     parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
     if script:
         parts.append(b"script=" + script)
-    code = _ask(command, there, parts, _collector(collected))
-    return code, collected[1], collected[2]
-
-
-def _collector(collected):
-    """What takes the place of `_write`: keeps what was answered in `collected[1]` and `collected[2]`."""
-
-    def collect(fd, text, _command):
-        collected[fd] += text
-
-    return collect
+    code = _ask_until_answered(command, there, parts, collected, limit_s, [])
+    return code, collected.said[1], collected.said[2]
 
 
 def _open_standard_descriptors():
@@ -259,13 +272,78 @@ def _environment(whole):
 # --- asking ----------------------------------------------------------------------------------
 
 
-def _ask(command, there, parts, write, asked=None, to_delete=(), read=None):
+class _Printed:
+    """Prints an answer as it comes; where that is repeated word for word, only what is new."""
+
+    def __init__(self):
+        self._printed = {1: 0, 2: 0}
+        self._to_skip = {1: 0, 2: 0}
+
+    def __call__(self, fd, text, command):
+        skipped = min(len(text), self._to_skip[fd])
+        self._to_skip[fd] -= skipped
+        self._printed[fd] += len(text) - skipped
+        _write(fd, text[skipped:], command)
+
+    def begin_again(self, same):
+        """Whether an answer may come once more; `same`: it begins with what was printed."""
+        self._to_skip = dict(self._printed)
+        return same or not any(self._printed.values())
+
+
+class _Collected:
+    """Keeps an answer."""
+
+    def __init__(self):
+        self.said = {1: b"", 2: b""}
+
+    def __call__(self, fd, text, _command):
+        self.said[fd] += text
+
+    def begin_again(self, same):
+        """As `_Printed.begin_again`: nothing was printed."""
+        self.said = {1: b"", 2: b""}
+        return True
+
+
+def _ask_until_answered(command, there, parts, answer, limit_s, asked, to_delete=(), read=None):
+    """As `_ask`, but wait for a site that is being started or moved, and repeat what is safe to repeat.
+
+    `answer` takes the answer, a `_Printed` or `_Collected`; `limit_s` is how long one gap may last.
+    """
+    patience = lost = None
+    failure: JcqError
+    while True:
+        try:
+            code = _ask(command, there, parts, answer, asked, to_delete, read)
+            if not (command == "qcat" and code == NOT_NOW_CODE and parts[-1] == b"again=1"):
+                return code
+            from time import sleep
+
+            sleep(_NOT_NOW_PAUSE_S)
+            continue
+        except SiteNotRunning as error:
+            failure = error
+        except AnswerLost as error:
+            failure = lost = error
+            if not (command == "qsub" or command in _ONLY_LOOKS) or not answer.begin_again(command == "qsub"):
+                raise
+        if patience is None:
+            from jcq.patience import Patience
+
+            patience = Patience(there, limit_s)
+        if asked and parts[-1] != b"again=1":
+            parts = [*parts, b"again=1"]
+        may_have_changed = lost if command not in _ONLY_LOOKS else None
+        patience.wait(may_have_changed or failure, bool(asked), advice(asked) if asked else "")
+
+
+def _ask(command, there, parts, write, asked, to_delete=(), read=None):
     """Send one request, hand each part of the answer to `write(1 or 2, bytes, command)`; returns the exit code.
 
     `asked` gets what `_ADVICE` is to be looked up by; `to_delete` holds the arguments of `_delete`, which is called
-    when a submission was accepted; `read` reads the answer.
+    when a submission was accepted, and is emptied then; `read` reads the answer.
     """
-    asked = [] if asked is None else asked
     connection = _connect(there)
     try:
         asked.append(command)
@@ -331,7 +409,7 @@ def _read_answer(command, there, connection, write, asked, to_delete):
         except ConnectionResetError:
             data = b""
         if not data:
-            raise NoAnswer(site=_shown(there), advice=advice(asked))
+            raise AnswerLost(site=_shown(there), advice=advice(asked))
         for part in decoder.feed(data):
             kind, text = part[:1], part[1:]
             if kind == b"x":
@@ -342,6 +420,7 @@ def _read_answer(command, there, connection, write, asked, to_delete):
                 _limit_silence(connection, 0)
                 if to_delete:
                     _delete(*to_delete)
+                    to_delete.clear()
                 continue
             write(2 if kind == b"e" else 1, text, command)
 

@@ -40,6 +40,13 @@ class SiteNotRunning(JcqError):
     """the NQS daemon of site {site} is not running on this node; start the site with cjcpw or nqsstart"""
 
 
+class SiteAway(SiteNotRunning):
+    """the NQS daemon of site {site} is not running on this node, and was not within {limit_s} s: {why}"""
+
+    #: EX_TEMPFAIL of sysexits.h: the same command may succeed later.
+    exit_code = 75
+
+
 class SiteRefused(JcqError):
     """{reason}"""
 
@@ -121,6 +128,10 @@ class BadFrame(JcqError):
 
 
 class NoAnswer(JcqError):
+    """no answer from the NQS daemon of site {site}; {advice}"""
+
+
+class AnswerLost(NoAnswer):
     """no answer from the NQS daemon of site {site}; {advice}"""
 
 

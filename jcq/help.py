@@ -1,16 +1,15 @@
 """The text of `--help`, made from a command's option table; needs no daemon."""
 
+from jcq.options import TIMEOUT
+
 _COLUMN = 18
 
 
 def text(table):
     """The help of one of the tables of `jcq.options`, ending with a newline."""
     command, purpose, operands, _, _, rows = table
-    flags = "[options] " if rows else ""
-    lines = [f"usage: {command} {flags}{operands}".rstrip(), "", purpose]
-    if rows:
-        lines += ["", "options:"]
-    for word, value, _, _, help_text in rows:
+    lines = [f"usage: {command} [options] {operands}".rstrip(), "", purpose, "", "options:"]
+    for word, value, _, _, help_text in (*rows, TIMEOUT):
         left = f"  {word} {value}".rstrip()
         gap = " " * max(2, _COLUMN + 2 - len(left))
         lines.append(left + gap + help_text)

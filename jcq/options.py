@@ -284,6 +284,15 @@ QMSG = (
     ),
 )
 
+#: Of every command, on the command line only; the daemon reads it and does nothing with it.
+TIMEOUT = (
+    "--timeout",
+    "seconds",
+    "timeout",
+    (0, 604800),
+    "wait so long for a site that is being started or moved; default NQS_TIMEOUT, else 60",
+)
+
 TABLES = {
     table[0]: table
     for table in (
@@ -348,7 +357,7 @@ def parse(table, argv):
 
 
 def _option(command, rows, word, words, values):
-    row = next((row for row in rows if row[0] == word != "-signo"), None)
+    row = next((row for row in rows if row[0] == word != "-signo"), TIMEOUT if word == TIMEOUT[0] else None)
     if row is None:
         number = signal_number(word[1:]) if any(row[0] == "-signo" for row in rows) else 0
         if not number:
@@ -362,12 +371,15 @@ def _option(command, rows, word, words, values):
     value = next(words, None)
     if value is None:
         raise UsageError(reason=f"{word} needs a value: {word} {value_name}")
-    if bounds:
-        low, high = bounds
-        if not (value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high):
-            raise UsageError(reason=f"{word} needs a number from {low} to {high}, not {value!r}")
-        value = int(value)
-    values[key] = value
+    values[key] = bounded(word, value, bounds) if bounds else value
+
+
+def bounded(word, text, bounds):
+    """The number that an option, or a variable named `word`, was given. Raises UsageError."""
+    low, high = bounds
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise UsageError(reason=f"{word} needs a number from {low} to {high}, not {text!r}")
+    return int(text)
 
 
 def signal_number(text):

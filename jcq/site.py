@@ -55,6 +55,11 @@ class Site:
         return self.path("log")
 
     @property
+    def expected(self):
+        """What the site should be doing, for everybody to read: see `jcq.cluster.expected`."""
+        return self.path("expected")
+
+    @property
     def api_socket(self):
         """Where nqsdaemon listens for people's commands."""
         return self.path("run", "nqsdaemon.sock")

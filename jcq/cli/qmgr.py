@@ -21,6 +21,7 @@ from jcq.cli.errors_to_lines import complain
 from jcq.errors import JcqError, SiteNotRunning, SiteUnknown, UsageError
 from jcq.model.qmgr_grammar import completions, continues, join_lines, parse
 from jcq.model.qmgr_help import help_text
+from jcq.options import TIMEOUT, bounded
 
 PROMPT = "Mgr: "
 #: Of a line that goes on; our own choice.
@@ -34,14 +35,20 @@ _HISTORY_LINES_MAX = 1000
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
     epilog="`qmgr help` lists the commands. The site is named by NQS_SITE; unset, it is the local site.",
 )
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    help="Wait so long for a site that is being started or moved; by default NQS_TIMEOUT, else 60.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def qmgr(root, command):
+def qmgr(root, timeout, command):
     """Manage the queues of a site.
 
     Without COMMAND, commands are read from standard input; from a terminal, with a prompt.
     """
-    session = Session(root)
+    limit_s = None if timeout is None else bounded("--timeout", timeout, TIMEOUT[3])
+    session = Session(root, limit_s)
     try:
         if command:
             return session.run(" ".join(command))
@@ -64,11 +71,12 @@ class Session:
 
     Args:
         root: the root that an installed command carries, or None.
+        limit_s: how long to wait for a site that should be running; None: see `jcq.client.call`.
     """
 
-    def __init__(self, root):
+    def __init__(self, root, limit_s=None):
         self.ended = False
-        self._root = root
+        self._root, self._limit_s = root, limit_s
         self._there = None
 
     def run(self, line, where=""):
@@ -94,7 +102,7 @@ class Session:
         if command.verb == "exit":
             self.ended = True
             return 0
-        code, out, err = client.call("qmgr", self._site(), [line])
+        code, out, err = client.call("qmgr", self._site(), [line], limit_s=self._limit_s)
         sys.stdout.write(out)
         sys.stdout.flush()
         for text in err.splitlines():

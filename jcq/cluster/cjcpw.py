@@ -8,7 +8,7 @@ import os
 import signal
 
 from jcq import site_cgroup
-from jcq.cluster import control, daemons, epoch, states
+from jcq.cluster import control, daemons, epoch, expected, states
 from jcq.cluster.answers import LOOKS_PER_LIMIT, Answers
 from jcq.cluster.notify import Notifier
 from jcq.cluster.space import FULL, Reserve
@@ -85,6 +85,7 @@ class Supervisor:
         if self._maintenance:
             self._log.info("site %s: maintenance=ON, no daemon is started", self.site.name)
             self.state = states.PAUSED
+            expected.say(self.site, expected.STOPPED)
             self._tell()
         else:
             self._tell()
@@ -131,6 +132,7 @@ class Supervisor:
         """A new epoch, and the first daemon."""
         self._within(self._limits.boot_timeout_s, states.START_LATE)
         self._make_room()
+        expected.say(self.site, expected.RUNNING)
         number = self._watch.unanswered = self._with_room(
             lambda: self._ownership.next_epoch(self._limits.boot_timeout_s)
         )
@@ -201,12 +203,12 @@ class Supervisor:
 
     def do_rest(self, _detail):
         """All daemons have ended in order; cjcpw stays."""
-        self._clear()
+        self._clear_to_rest()
         self._answer_waiting("the daemons are stopped")
 
     def do_rest_by_force(self, _detail):
         """They took longer than STOP_TIMEOUT."""
-        self._clear()
+        self._clear_to_rest()
         self._answer_waiting(f"the daemons were killed after {self._limits.stop_timeout_s:g} s")
 
     def do_end(self, _detail):
@@ -338,6 +340,10 @@ class Supervisor:
         self._with_room(lambda: self._ownership.forget(*daemons.ORDER))
         return left
 
+    def _clear_to_rest(self):
+        if not self._clear():
+            expected.say(self.site, expected.STOPPED)
+
     def _end(self, failure):
         self.state = states.ENDED
         self.failure = failure
@@ -347,6 +353,9 @@ class Supervisor:
                 what = "SIGKILL does not end " + ", ".join(map(str, left))
                 self.failure = failure or StopIncomplete(site=self.site.name, what=what)
             else:
+                if failure is None or isinstance(failure, StopIncomplete):
+                    # On purpose. After a failure the site is to be running, here or elsewhere.
+                    expected.say(self.site, expected.STOPPED)
                 self._with_room(self._ownership.release)
         except Fenced as error:
             self._disk_lost = True
@@ -366,7 +375,7 @@ class Supervisor:
 
     def _fall_back(self, failure):
         self._log.error("site %s: %s; cjcpw rests", self.site.name, failure)
-        self._clear()
+        self._clear_to_rest()
         self._answer_waiting(str(failure))
 
     def _verdict(self, ended):

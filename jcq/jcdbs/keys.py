@@ -18,6 +18,9 @@ KILL_TIMES = "jcq:killtimes"
 LOST_FOUND = "jcq:lostfound"
 #: List of mails to be sent, the oldest first: `RID EVENT TIME`, the event an outcome or `begun`.
 MAIL = "jcq:mail"
+#: Hash "<uid>:<token>" -> "<rid> <queue>" of the submissions that may be repeated, and their order, the newest first.
+TOKENS = "jcq:tokens"
+TOKEN_ORDER = "jcq:tokenorder"
 #: Set of the names of complexes.
 COMPLEXES = "jcq:complexes"
 #: Hash: what tells a record of an old spool from every other -> the request that spoolconv made of it; for good.

@@ -294,9 +294,10 @@ class Store(Sender):
             request: `rid`, `seq`, `queue`, `due_s` and everything the user said.
             now_s: seconds since 1970.
             hold: begin HELD.
-            token: the same one again submits nothing and gets the same queue; empty: never the same.
+            token: the same one again submits nothing; the request's own rid, or what only its submitter knows, which
+                is then found under other rids, too; empty: never the same.
         Returns:
-            An Op -> (queue it was submitted to, state).
+            An Op -> (queue it was submitted to, state); and the rid that has the token, where that is another.
         Raises (when run): NoSuchQueue, QueueDisabled, QueuePipeOnly, QueueClosed, QueueRestricted, LimitExceeded.
         """
         accepted = replace(request, submitted_to=request.queue, submitted_s=float(f"{now_s:.6f}"))
@@ -306,6 +307,15 @@ class Store(Sender):
         head = (request.rid, request.seq, request.queue, f"{request.due_s:.6f}", "1" if hold else "0", token)
         args = (*head, *_flat(fields))
         return self._change("submit", now_s, args, lambda answer: tuple(map(_text, answer)), repeatable=bool(token))
+
+    def submitted(self, token):
+        """-> (rid, queue it was submitted to) of the submission with this token, or None; the last 50,000 are known."""
+
+        def decode(answers):
+            rid, _, queue = _text(answers[0] or b"").partition(" ")
+            return (rid, queue) if rid else None
+
+        return Op("submitted", (("HGET", keys.TOKENS, token),), decode)
 
     def due(self, now_s, most=1000):
         """-> (how many waiting requests were queued, time of what is next or None); also SIGKILLs of `abort`."""

@@ -34,7 +34,7 @@ _SPELLED = {
     "parsable": "--parsable",
 }
 #: What the submitting command itself does, which reads no directives.
-_COMMAND_LINE_ONLY = {"delete": "-d", "parsable": "--parsable", "wait": "--wait"}
+_COMMAND_LINE_ONLY = {"delete": "-d", "parsable": "--parsable", "timeout": "--timeout", "wait": "--wait"}
 
 
 def effective(table, argv, script):

@@ -1,7 +1,7 @@
 """What a user's command asks and what it is answered: `Call` and `Reply`, read from and made into netstrings.
 
 A request is one netstring that holds netstrings `key=value`: verb, arg (repeated), cwd, umask, tz,
-host, env (`NAME=value`, repeated), script, script-name. An answer is a sequence of netstrings: `o`
+host, env (`NAME=value`, repeated), script, script-name, token and again. An answer is a sequence of netstrings: `o`
 and text for standard output, `e` and text for standard error, `a` when a submission that asked for it has
 been accepted, `f` when an open file comes with it (SCM_RIGHTS), and last `x` and the exit code.
 Pure functions; nothing that comes from a client is believed without a bound.
@@ -19,6 +19,7 @@ ARGUMENT_BYTES_MAX = 2 * 1024 * 1024
 PATH_BYTES_MAX = 4095
 VARIABLES_MAX = 20_000
 _HOST_BYTES_MAX = 255
+_TOKEN_CHARACTERS_MAX = 64
 #: A refused command and its reason are cut to this in the log.
 _LOGGED_CHARACTERS = 300
 _PARTS_MAX = ARGUMENTS_MAX + VARIABLES_MAX + 10
@@ -44,6 +45,10 @@ class Call:
     env: dict[str, str] = field(default_factory=dict)
     script: bytes = b""
     script_name: str = ""
+    #: Of a submission: letters and digits that no other one has; empty: it will not be repeated.
+    token: str = ""
+    #: The command has asked this before, and lost the answer.
+    again: bool = False
 
     @property
     def who(self):
@@ -152,6 +157,12 @@ def _take(call, key, value):
         call.host = text
     elif key == b"script-name":
         call.script_name = text
+    elif key == b"token":
+        if not (text.isascii() and text.isalnum() and len(text) <= _TOKEN_CHARACTERS_MAX):
+            raise BadFrame(reason="the token is no word")
+        call.token = text
+    elif key == b"again":
+        call.again = True
     else:
         raise BadFrame(reason=f"unknown key {key[:20]!r}")
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from jcq.errors import BadValue, NoSuchQueue, QueueDisabled, QueuePipeOnly
+from jcq.jcdbs import keys
 from jcq.model.lifecycle import HELD, QUEUED, WAITING
 from jcq.model.request import Request
 from support.store_bench import ALICE, NOW_S
@@ -91,6 +92,29 @@ def test_a_pipeline_of_submissions_answers_each_by_itself(bench):
     assert results[0] == results[2] == ("batch", QUEUED)
     assert isinstance(results[1], NoSuchQueue)
     assert bench.counts() == {QUEUED: 2}
+
+
+def test_a_submitters_token_is_known_under_another_rid_too(bench):
+    """qsub asks again after its answer was lost: the daemon that it finds then gives out a number of its own."""
+    first, second, third = bench.new("guilb_def"), bench.new("batch"), bench.new("batch")
+    assert bench.run(bench.store.submitted("1000:a")) is None
+    assert bench.run(bench.store.submit(first, NOW_S, token="1000:a")) == ("guilb_def", QUEUED)
+    assert bench.run(bench.store.submit(second, NOW_S, token="1000:a")) == ("guilb_def", QUEUED, first.rid)
+    assert bench.run(bench.store.requests([second.rid])) == [None]
+    assert bench.run(bench.store.submitted("1000:a")) == (first.rid, "guilb_def")
+    # Another user's is another one.
+    assert bench.run(bench.store.submit(third, NOW_S, token="1001:a")) == ("batch", QUEUED)
+    assert bench.counts() == {QUEUED: 2}
+
+
+def test_a_token_outlives_its_request_and_only_so_many_are_kept(bench):
+    request = bench.new()
+    bench.run(bench.store.submit(request, NOW_S, token="1000:a"))
+    bench.connection.rpush(keys.TOKEN_ORDER, *[f"old{number}" for number in range(49_999)])
+    bench.connection.hset(keys.TOKENS, "old49998", "200-0 batch")
+    bench.run(bench.store.submit(bench.new(), NOW_S, token="1000:b"))
+    assert bench.connection.llen(keys.TOKEN_ORDER) == 50_000
+    assert sorted(bench.connection.hkeys(keys.TOKENS)) == [b"1000:a", b"1000:b"]
 
 
 def test_due_requests_are_queued_in_time_and_the_next_time_is_told(bench):

@@ -31,7 +31,9 @@ class Client:
         self.directory = site.node.make_directory(f"client{number}")
         qsub = shlex.join(site.node.argv("qsub"))
         self.child = site.node.popen(
-            ["/bin/sh", "-c", _LOOP.format(qsub=qsub)], env={"NQS_SITE": site.name}, cwd=self.directory
+            ["/bin/sh", "-c", _LOOP.format(qsub=qsub)],
+            env={"NQS_SITE": site.name, "NQS_TIMEOUT": "0"},
+            cwd=self.directory,
         )
 
     def count(self):

@@ -220,7 +220,11 @@ class Client:
         self.out = os.path.join(self.directory, "out")
         with open(self.out, "wb") as out, open(self.out + ".err", "wb") as err:
             self.child = site.node.popen(
-                ["/bin/sh", "-c", text], env={"NQS_SITE": site.name}, cwd=load.work, stdout=out, stderr=err
+                ["/bin/sh", "-c", text],
+                env={"NQS_SITE": site.name, "NQS_TIMEOUT": "0"},
+                cwd=load.work,
+                stdout=out,
+                stderr=err,
             )
 
     def acknowledged(self):

@@ -118,8 +118,9 @@ def test_the_power_of_the_disk_is_cut(node, battery):
     for number in range(battery.count(2, 20)):
         ids = load.submit(site, battery.count(4, 20))
         load.wait_started(ids, load.random.randint(1, 3))
-        submitting = [node.spawn("qsub", "-q", parts.QUEUES["STOP"], late_script(node, load),
-                                 env={"NQS_SITE": site.name}, cwd=load.work) for _ in range(2)]  # fmt: skip
+        env = {"NQS_SITE": site.name, "NQS_TIMEOUT": "0"}
+        words = ("-q", parts.QUEUES["STOP"], late_script(node, load))
+        submitting = [node.spawn("qsub", *words, env=env, cwd=load.work) for _ in range(2)]
         # A random moment, in units of what one more command of the site takes.
         for _ in range(load.random.randint(0, 2)):
             site.qstat()

@@ -12,6 +12,7 @@ from support.waiting import wait_until
 
 OWNED_ELSEWHERE = 3
 FENCED = 6
+AWAY = 75
 
 
 @pytest.fixture
@@ -99,6 +100,48 @@ def test_a_planned_move_and_back(two):
     assert [a.qwait(f"{number}.testsite") for number in (1, 2)] == [3, 4]
 
 
+def test_commands_wait_on_the_node_that_takes_over_and_end_on_the_other(two):
+    a, b = two.node_a.site, two.node_b.site
+    # So that both nodes know the site.
+    b.start()
+    b.stop()
+    a.start()
+    gate = os.path.join(two.scratch, "gate")
+    script = f"while [ ! -e {gate} ]; do sleep 0.05; done\nexit 5\n"
+    request = a.qsub(script, cwd=two.make_directory("work", 0o777))
+    wait_until(lambda: a.qstat(request)["requests"][0]["state"] == "RUNNING", 20, a.log_text)
+    env = {"NQS_SITE": a.name}
+    here = two.node_b.spawn("qwait", request, env=env)
+    there = [
+        two.node_a.spawn(*words, env={**env, "NQS_TIMEOUT": "4"})
+        for words in (("qwait", request), ("qcat", "-f", request))
+    ]
+    wait_until(lambda: connections(a) >= 2, 20, a.log_text)
+    a.stop()
+    b.start()
+    open(gate, "wb").close()
+    assert here.wait(60) == 5
+    assert [child.wait(30) for child in there] == [AWAY, AWAY]
+    for child in there:
+        with open(child.log, encoding="utf-8") as file:
+            (line,) = file.read().splitlines()
+        assert "is not running on this node, and was not within 4 s" in line
+        assert not two.machines or f"{two.node_b.host} had it last" in line
+    assert b.qwait(request) == 5
+
+
+def connections(site):
+    """How many sockets nqsdaemon has open."""
+    found = 0
+    directory = f"/proc/{site.daemon('nqsdaemon')}/fd"
+    for name in os.listdir(directory):
+        try:
+            found += os.readlink(f"{directory}/{name}").startswith("socket:")
+        except FileNotFoundError:
+            continue
+    return found
+
+
 @pytest.mark.parametrize("mode", parts.MODES)
 def test_a_take_over_from_a_node_that_was_powered_off(two, mode):
     a, b = two.node_a.site, two.node_b.site
@@ -144,7 +187,7 @@ def test_a_thawed_owner_confirms_nothing_before_its_heart_has_looked(two):
     with open(script, "w", encoding="ascii") as file:
         file.write("true\n")
     two.node_a.freeze()
-    late = two.node_a.spawn("qsub", script, env={"NQS_SITE": a.name})
+    late = two.node_a.spawn("qsub", script, env={"NQS_SITE": a.name, "NQS_TIMEOUT": "0"})
     b.start_by_force(two.node_a.host)
     two.node_a.thaw(but=[heart])
     assert late.wait(30) != 0

@@ -116,11 +116,12 @@ def test_a_reader_that_goes_ends_it_though_the_request_is_silent(cluster_site):
 def test_a_site_that_stops_is_one_line(cluster_site):
     site = cluster_site
     request_id, _ = start(site)
-    child = site.node.spawn("qcat", "-f", request_id, env={"NQS_SITE": site.name})
+    child = site.node.spawn("qcat", "--timeout", "1", "-f", request_id, env={"NQS_SITE": site.name})
     wait_until(lambda: os.path.getsize(child.log) == 7, 20, site.log_text)
     site.stop()
-    assert child.wait(20) == 1
+    assert child.wait(20) == 75
     with open(child.log, encoding="utf-8") as file:
         before, line = file.read().splitlines()
     assert before == "before"
-    assert line.startswith("qcat: no answer from the NQS daemon of site")
+    assert line.startswith("qcat: the NQS daemon of site testsite.example is not running on this node")
+    assert "it was stopped" in line

@@ -31,7 +31,7 @@ def test_watch(cluster_site):
 
 def test_watch_of_a_site_that_stops(cluster_site):
     site = cluster_site
-    child = site.node.spawn("qstat", "--watch", env={"NQS_SITE": site.name})
+    child = site.node.spawn("qstat", "--watch", env={"NQS_SITE": site.name, "NQS_TIMEOUT": "1"})
 
     def shown():
         with open(child.log, encoding="utf-8") as file:
@@ -39,7 +39,7 @@ def test_watch_of_a_site_that_stops(cluster_site):
 
     wait_until(lambda: "type=BATCH" in shown(), 30, shown)
     site.stop()
-    assert child.wait(30) == 1
+    assert child.wait(30) == 75
     assert shown().splitlines()[-1].startswith("qstat: ")
     assert "testsite" in shown().splitlines()[-1]
     assert "Traceback" not in shown()

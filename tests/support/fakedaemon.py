@@ -88,8 +88,13 @@ class FakeDaemon:
         return message
 
     def run(self, command, *args, stdin=b"", env=None, limit_s=60, **options):
-        """Run the real command against this daemon; (exit code, standard output, standard error) in bytes."""
-        environment = {"JCQ_ROOT": self.root, "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **(env or {})}
+        """Run the real command against this daemon, without patience unless `env` gives it.
+
+        Returns:
+            (exit code, standard output, standard error), in bytes.
+        """
+        environment = {"JCQ_ROOT": self.root, "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "NQS_TIMEOUT": "0"}
+        environment |= env or {}
         environment = {name: value for name, value in environment.items() if value is not None}
         done = subprocess.run(
             hot_argv(command, *args), input=stdin, capture_output=True, env=environment, timeout=limit_s, **options

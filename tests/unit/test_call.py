@@ -23,10 +23,11 @@ def test_every_part():
         b"verb=qsub", b"arg=-q", b"arg=night", b"arg=a=b", b"cwd=/home/caf\xe9", b"umask=27",
         b"tz=JST-9", b"host=host1",
         b"env=HOME=/home/smith", b"env=A=b=c", b"env=EMPTY=", b"script-name=job.sh", b"script=echo\0\xff=\n",
+        b"token=0aF", b"again=1",
     )  # fmt: skip
     assert parse_call(payload, **WHO) == Call(
         "qsub", ["-q", "night", "a=b"], 1000, 100, 7, "smith", "/home/caf\udce9", 0o27, "JST-9", "host1",
-        {"HOME": "/home/smith", "A": "b=c", "EMPTY": ""}, b"echo\0\xff=\n", "job.sh",
+        {"HOME": "/home/smith", "A": "b=c", "EMPTY": ""}, b"echo\0\xff=\n", "job.sh", "0aF", True,
     )  # fmt: skip
 
 
@@ -37,6 +38,8 @@ def test_every_part():
         (b"arg=x",),
         (b"verb=",),
         (b"verb=../x",),
+        (b"verb=qsub", b"token=a:b"),
+        (b"verb=qsub", b"token=" + b"a" * 65),
         (b"verb=qsub", b"nonsense"),
         (b"verb=qsub", b"uid=0"),
         (b"verb=qsub", b"user=root"),

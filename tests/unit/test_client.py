@@ -40,6 +40,7 @@ def test_qsub_sends_words_place_and_script(tmp_path):
     assert message["host"] == [os.uname().nodename.encode()]
     assert message["script"] == [b"echo\0\xff"]
     assert message["script-name"] == [b"caf\xe9.sh"]
+    assert len(message["token"][0]) == 32
     assert sorted(message["env"]) == [b"HOME=/h", b"PATH=/usr/bin:/bin", b"QSUB_QUEUE=night", b"TZ=JST-9"]
 
 

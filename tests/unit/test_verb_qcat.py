@@ -187,3 +187,20 @@ def test_wrong_use(work, args, words):
 
 def test_a_part_has_no_descriptor_unless_it_is_given_one():
     assert Part().fd == -1
+
+
+def test_who_followed_it_before_is_told_to_wait_or_that_it_has_ended(work):
+    """The site was started again: the request is queued, runs anew, and ends."""
+    assert work.call("qcat", "-f", "12", uid=ME, again=True) == Reply(75)
+    claimed = run(work)
+    assert work.call("qcat", "-f", "12", uid=ME, again=True) == Reply(75)
+    spool(work, claimed, "out", "new\n")
+    work.at_end = lambda rid: work.request(12)
+    assert work.call("qcat", "-f", "12", uid=ME, again=True) == Reply()
+    (part,) = work.parts
+    os.close(part.fd)
+    work.finish(claimed, "exited")
+    assert work.call("qcat", "-f", "12", uid=ME, again=True) == Reply()
+    assert work.parts == []
+    # Without -f, and the first time, it is refused as ever.
+    assert work.call("qcat", "12", uid=ME, again=True).exit_code == 1

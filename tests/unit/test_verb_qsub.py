@@ -250,3 +250,29 @@ def test_wait_answers_twice_as_qwait_in_the_end(root_site, options, first, last)
 def test_wait_for_what_is_forgotten_meanwhile(root_site):
     reply = root_site.call("qsub", "--wait", script=SCRIPT)
     assert reply == Reply(1, err="qsub: Request 1.testsite does not exist.\n")
+
+
+# --- repeated submissions ----------------------------------------------------------------------
+
+
+def test_the_same_submission_again_is_the_same_request(root_site):
+    work = root_site
+    how = {"script": SCRIPT, "script_name": "job.sh", "token": "a1"}
+    first = work.call("qsub", **how)
+    assert first.out == "Request 1.testsite submitted to queue: batch.\n"
+    assert work.call("qsub", again=True, **how) == first
+    # Also where it is refused now, or where the daemon does not know that it is asked again.
+    work.store.run(work.store.set_queue("batch", "enabled", False, NOW_S))
+    assert work.call("qsub", again=True, **how) == first
+    work.store.run(work.store.set_queue("batch", "enabled", True, NOW_S))
+    assert work.call("qsub", **how) == first
+    assert spooled(work) == ["200-1"]
+    assert work.desk.seq == 1
+    # Another user's token, and another one.
+    work.call("qsub", **{**how, "token": "a2"})
+    assert spooled(work) == ["200-1", "200-2"]
+
+
+def test_a_repeated_submission_that_never_came_is_made(root_site):
+    reply = root_site.call("qsub", script=SCRIPT, script_name="job.sh", token="a1", again=True)
+    assert reply.out == "Request 1.testsite submitted to queue: batch.\n"

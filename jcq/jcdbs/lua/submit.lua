@@ -2,8 +2,11 @@
 -- Answering OK means that the request is in the append-only file; its script must have been synced before.
 -- ARGV[4] rid   ARGV[5] sequence number   ARGV[6] queue   ARGV[7] due, seconds since 1970, 0 for at once
 -- ARGV[8] '1' to hold   ARGV[9] token: the same token again submits nothing   ARGV[10..] field, value, ...
--- Returns {queue it was submitted to, its state: at submission, or now if the token was known}.
+-- Returns {queue it was submitted to, its state: at submission, or now if the token was known}; and the rid that
+-- has the token, where that is another one.
+-- A token other than the rid is kept for the last TOKENS_KEPT submissions, so that it is known under another rid, too.
 -- Errors: STALE NOQUEUE DISABLED PIPEONLY NOACCESS NOTLISTED LIMIT BADVALUE (the id is taken). Events: jcq:wake, jcq:ended.
+local TOKENS_KEPT = 50000
 local err = stale_epoch()
 if err then return err end
 local rid, seq, queue, due, token = ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7]), ARGV[9]
@@ -11,6 +14,12 @@ local known = redis.call('HMGET', k_request(rid), 'submit_token', 'submitted_to'
 if known[1] then
   if token ~= '' and known[1] == token then return { known[2], known[3] } end
   return fail('BADVALUE', 'request ' .. rid .. ' exists already')
+end
+local lasting = token ~= '' and token ~= rid
+local before = lasting and redis.call('HGET', 'jcq:tokens', token)
+if before then
+  local first, to = string.match(before, '^(%S+) (.*)$')
+  return { to, redis.call('HGET', k_request(first), 'state') or '', first }
 end
 local row = redis.call('HMGET', k_queue(queue), 'enabled', 'pipeonly')
 if not row[1] then return fail('NOQUEUE', queue) end
@@ -36,5 +45,11 @@ if state == 'WAITING' then redis.call('ZADD', 'jcq:waiting', due, rid) end
 if state == 'QUEUED' then
   route(rid, queue)
   promote()
+end
+if lasting then
+  redis.call('HSET', 'jcq:tokens', token, rid .. ' ' .. queue)
+  if redis.call('LPUSH', 'jcq:tokenorder', token) > TOKENS_KEPT then
+    redis.call('HDEL', 'jcq:tokens', redis.call('RPOP', 'jcq:tokenorder'))
+  end
 end
 return { queue, state }

@@ -6,6 +6,7 @@ of the attempt which runs now: with -f the client follows this attempt, and the 
 
 import os
 
+from jcq.client import NOT_NOW_CODE
 from jcq.errors import UsageError, WrongState
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Part, Reply
@@ -17,6 +18,8 @@ from jcq.options import QCAT, parse
 
 #: It may have begun, or ended, since it was looked at.
 _TRIES = 3
+#: In the place of a descriptor: the request does not run just now, or no more.
+_NOT_NOW, _ENDED = -1, -2
 
 
 def handle(call, desk):
@@ -37,12 +40,25 @@ def handle(call, desk):
     request, shown = yield from own_request(operands[0], call, desk)
     if "script" in values:
         fd = _script(request, shown, desk)
+    elif call.again and "follow" in values:
+        fd = yield from _output_again(request, shown, "err" if "err" in values else "out", desk)
+        if fd < 0:
+            return Reply(NOT_NOW_CODE if fd == _NOT_NOW else 0)
     else:
         fd = yield from _output(request, shown, "err" if "err" in values else "out", desk)
     yield Part(fd=fd)
     if "follow" in values:
         yield desk.ended(request.rid)
     return Reply()
+
+
+def _output_again(request, shown, ending, desk):
+    """For who has followed it before the site was started again: a descriptor, `_NOT_NOW` or `_ENDED`."""
+    try:
+        return (yield from _output(request, shown, ending, desk))
+    except WrongState:
+        (now,) = yield desk.store.requests([request.rid])
+        return _ENDED if now is None or now.state == lifecycle.DONE else _NOT_NOW
 
 
 def _script(request, shown, desk):

@@ -36,11 +36,16 @@ def handle(call, desk):
         JcqError: it was refused, and nothing is left of it. DiskShort: so is every submission now.
     """
     gid = _served(call, desk)
+    token = f"{call.uid}:{call.token}" if call.token else ""
+    values, _ = effective(QSUB, call.args, call.script)
+    if call.again and token:
+        found = yield desk.store.submitted(token)
+        if found:
+            return (yield from _accepted(values, found[0], found[1], desk))
     if desk.room.short:
         raise desk.disk_short("nothing is submitted")
     if not call.script:
         raise UsageError(reason="the script is empty; nothing was submitted")
-    values, _ = effective(QSUB, call.args, call.script)
     request = _request(values, call, desk)
     request.gid = gid
     site = yield desk.store.site()
@@ -63,28 +68,38 @@ def handle(call, desk):
             raise desk.disk_short("nothing is submitted") from None
         raise NotServed(reason=f"the site cannot store the script: {error.strerror}") from None
     try:
-        queue, _ = yield desk.store.submit(request, desk.now(), token=request.rid)
+        queue, _, *another = yield desk.store.submit(request, desk.now(), token=token or request.rid)
     except JcqError:
         desk.spool.remove(request.rid)
         desk.return_seq(request.seq)
         raise
-    said = _said(values, request, queue)
+    if another:
+        # The same submission came twice, and the other one was first.
+        desk.spool.remove(request.rid)
+        desk.return_seq(request.seq)
+    return (yield from _accepted(values, another[0] if another else request.rid, queue, desk))
+
+
+def _accepted(values, rid, queue, desk):
+    """What is answered when the request is on disk, the first time and each time that its submission is repeated."""
+    shown = f"{rid.partition('-')[2]}.{desk.identity.name}"
+    said = _said(values, shown, queue)
     if not {"delete", "wait"} & values.keys():
         return Reply(out=said)
     yield Part(out=said, accepted=True)
     if "wait" not in values:
         return Reply()
-    reply = ending((yield desk.ended(request.rid)), request.id)
+    reply = ending((yield desk.ended(rid)), shown)
     return Reply(reply.exit_code) if {"silent", "parsable"} & values.keys() else reply
 
 
-def _said(values, request, queue):
-    """What is printed when the request has been accepted."""
+def _said(values, shown, queue):
+    """What is printed when the request with the id `shown` has been accepted."""
     if "silent" in values:
         return ""
     if "parsable" in values:
-        return f"{request.id}\n"
-    return f"Request {request.id} submitted to queue: {queue}.\n"
+        return f"{shown}\n"
+    return f"Request {shown} submitted to queue: {queue}.\n"
 
 
 def _served(call, desk):
