@@ -1,25 +1,28 @@
-"""Compare a converted site with the old spool: each request field by field, script and environment byte by byte.
+"""Compare a converted site with the old spool: each record field by field, script and environment byte by byte.
 
-Requests that the conversion would skip are skipped here too; what has happened to a request since then (that it ran,
-was moved or held) is no difference. One that has ended and been forgotten is counted and cannot be compared.
+What a conversion into an empty site would skip is skipped here too. What has happened to a request since then (that it
+ran, was moved or held), and whether a queue is started or enabled, is no difference; a queue that the site had before,
+and that stayed as it was, is one where the old one was another. A request that has ended and been forgotten is counted
+and cannot be compared.
 """
 
 import os
 from collections import Counter
 
 from jcq.frames import netstring
+from jcq.jcdbs.store import SiteRecord
 from jcq.spoolconv import records
-from jcq.spoolconv.plan import RequestPlanner, clean
-from jcq.spoolconv.plan_site import SitePlanner
+from jcq.spoolconv.facts import SiteFacts
+from jcq.spoolconv.plan import Planned, RequestPlanner, clean
+from jcq.spoolconv.plan_site import Part, SitePlanner
 from jcq.spoolconv.records import Skip
 
 _CHUNK = 250
 _FIELDS = ("site name uid gid user submitted_to priority due_s restartable workdir host umask tz shell"
            " out_path err_path joined keep_out keep_err direct_out direct_err mail_begin mail_end mail_to"
            " limits has_environment old_id as_before").split()  # fmt: skip
-_QUEUE_FIELDS = (
-    "type priority run_limit user_limit destinations pipeonly restart background restricted users groups".split()
-)
+_QUEUE_FIELDS = ("type priority run_limit user_limit destinations pipeonly restart background restricted users groups"
+                 " limits").split()  # fmt: skip
 _SAME, _DIFFERENT, _MISSING, _ENDED, _SKIPPED = (
     "the same",
     "different",
@@ -44,6 +47,10 @@ class Verification:
         self._target, self._files, self._say = target, files, say
         self._facts = target.facts()
         self._site = SitePlanner(self._facts, accounts, wishes)
+        #: What an empty site would get beside the requests, which is what this one should have.
+        empty = SiteFacts(SiteRecord("", 0, 0, 0), self._facts.uid, self._facts.as_root)
+        self._made = SitePlanner(empty, accounts, wishes)
+        self._settings = []
         self._requests = RequestPlanner(layout, self._facts, accounts, wishes, now_s)
         self.counts = Counter()
 
@@ -52,13 +59,21 @@ class Verification:
         chunk = []
         for record in read:
             if isinstance(record, records.OldQueue):
-                self._queue(record)
+                self._site.queue(record)
+                self._skipped(self._made.queue(record))
+            elif isinstance(record, records.OldComplex):
+                self._skipped(self._made.complex(record))
+            elif isinstance(record, records.OldSetting):
+                self._settings.append(record)
+            elif isinstance(record, Skip):
+                self._skipped(record)
             elif isinstance(record, records.OldRequest):
                 chunk.append(record)
                 if len(chunk) == _CHUNK:
                     self._compare(chunk)
                     chunk = []
         self._compare(chunk)
+        self._compare_parts()
         return self.counts[_DIFFERENT] + self.counts[_MISSING]
 
     def summary(self):
@@ -66,56 +81,102 @@ class Verification:
         words = (_SAME, _DIFFERENT, _MISSING, _ENDED, _SKIPPED)
         return "verified: " + ", ".join(f"{self.counts[word]} {word}" for word in words if self.counts[word])
 
-    def _queue(self, record):
-        self._site.queue(record)
-        place = self._site.place(record.name)
-        now = self._facts.queues.get(place.name) if place else None
-        if now is None:
-            self._count(_MISSING, f"queue {clean(record.name)}", "the site has no such queue")
+    def _skipped(self, skip):
+        if skip is not None:
+            self.counts[_SKIPPED] += 1
+
+    def _compare_parts(self):
+        """Queues, complexes and settings, when all has been read."""
+        parts, skips = self._made.parts()
+        for record in self._settings:
+            part = self._made.setting(record)
+            (parts if isinstance(part, Part) else skips).append(part)
+        for skip in skips:
+            self._skipped(skip)
+        for part in parts:
+            kind, differ = self._part(part)
+            what = f"{kind} {clean(part.name)}"
+            if differ is None:
+                self._count(_MISSING, what, f"the site has no such {kind}")
+            else:
+                self._count(_DIFFERENT if differ else _SAME, what, "; ".join(differ))
+
+    def _part(self, part):
+        """(what it is called, [each difference]; None where the site has it not)."""
+        facts, wanted = self._facts, part.value
+        if part.kind == "queue":
+            now = facts.queues.get(part.name)
+            pairs = [(name, getattr(now, name, None), getattr(wanted, name)) for name in _QUEUE_FIELDS]
+        elif part.kind == "complex":
+            now = facts.complexes.get(part.name)
+            queues = sorted(filter(None, wanted["queues"].split(",")))
+            pairs = [("queues", sorted(now.queues if now else ()), queues)]
+            pairs.append(("run_limit", now.run_limit if now else 0, int(wanted["run_limit"])))
+        elif part.kind == "manager":
+            now = facts.managers.get(part.name)
+            pairs = [("role", now, wanted)]
         else:
-            self._count(_SAME, "", "")
+            now = str(getattr(facts.record, part.name))
+            pairs = [("value", now, wanted)]
+        kind = {"param": "setting"}.get(part.kind, part.kind)
+        return kind, None if now is None else _differences(pairs)
 
     def _compare(self, chunk):
         planned = []
         for record in chunk:
-            place = self._site.place(record.queue) or self._site.last_place(record.queue)
-            one = self._requests.plan(record, place) if place else Skip(record.where, "it has no queue", record.old_id)
-            if isinstance(one, Skip):
-                self.counts[_SKIPPED] += 1
+            plans = self._plans(record)
+            if plans:
+                planned.append(plans)
             else:
-                planned.append(one)
+                self.counts[_SKIPPED] += 1
         if not planned:
             return
-        rids = self._target.known([one.origin for one in planned])
+        rids = self._target.known([plans[0].origin for plans in planned])
         there = [rid for rid in rids if rid]
         found = dict(zip(there, self._target.requests(there), strict=True)) if there else {}
-        for one, rid in zip(planned, rids, strict=True):
-            what = f"request {clean(one.old.old_id)}"
+        for plans, rid in zip(planned, rids, strict=True):
+            what = f"request {clean(plans[0].old.old_id)}"
             if rid is None:
                 self._count(_MISSING, what, "no request of the site was made of it")
             elif found[rid] is None:
                 self.counts[_ENDED] += 1
             else:
-                why = self._difference(one, found[rid])
-                self._count(_DIFFERENT if why else _SAME, f"{what}, now {found[rid].id}", why)
+                differ = min((self._request(one, found[rid]) for one in plans), key=len)
+                self._count(_DIFFERENT if differ else _SAME, f"{what}, now {found[rid].id}", "; ".join(differ))
 
-    def _difference(self, one, now):
-        differ = [f"{name} is {getattr(now, name)!r}, not {getattr(one.request, name)!r}"
-                  for name in _FIELDS if getattr(now, name) != getattr(one.request, name)]  # fmt: skip
+    def _plans(self, record):
+        """What a conversion makes of it, by the queue as it was in the old system, and by the site's as it is now."""
+        plans = []
+        for planner in (self._made, self._site):
+            place = planner.place(record.queue) or planner.last_place(record.queue)
+            one = self._requests.plan(record, place) if place else None
+            if isinstance(one, Planned):
+                plans.append(one)
+        return plans
+
+    def _request(self, one, now):
+        """Each difference. A priority that the old system did not say is the default of that time."""
+        names = [name for name in _FIELDS if name != "priority" or one.old.priority is not None]
+        differ = _differences((name, getattr(now, name), getattr(one.request, name)) for name in names)
         try:
             script, environment = self._files.read(now.rid)
         except OSError as error:
-            return f"its script cannot be read: {error.strerror}"
+            return [f"its script cannot be read: {error.strerror}"]
         if script != one.old.script:
             differ.append("the script is another one")
         if environment != _packed(one.environment):
             differ.append("the environment is another one")
-        return "; ".join(differ)
+        return differ
 
     def _count(self, word, what, why):
         self.counts[word] += 1
         if why:
             self._say(f"Warning : {what}: {clean(why)}")
+
+
+def _differences(triples):
+    """Of (name, what is, what should be): those that differ, in words."""
+    return [f"{name} is {now!r}, not {wanted!r}" for name, now, wanted in triples if now != wanted]
 
 
 def _packed(environment):

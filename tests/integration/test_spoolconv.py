@@ -157,21 +157,34 @@ def test_twice_adds_nothing_stopped_or_running(stopped):
 
 
 def test_verify_finds_what_differs(running):
-    old = spool(running, "verify", tiny.queue("ver"), *[tiny.request(n, me(), "ver") for n in (1, 2, 3)])
+    rest = [tiny.queue("ver", run_limit=3), tiny.queue("ver2"),
+            tiny.queue("verpipe", type="PIPE", destinations=["ver2"]),
+            {"kind": "complex", "name": "vercomplex", "queues": ["ver", "ver2"], "run_limit": 2},
+            {"kind": "setting", "name": "default_priority", "value": "17"}]  # fmt: skip
+    old = spool(running, "verify", *rest, *[tiny.request(n, me(), "ver", priority=31) for n in (1, 2, 3)])
     convert(running, old, "-y").ok()
+    assert "verified: 8 the same\n" in convert(running, old, "--verify").ok()
     ids = running.run("qselect", "-q", "ver").ok().split()
+    for command in ("set run_limit = 4 ver", "set complex run_limit = 1 vercomplex", "set destination = batch verpipe",
+                    "set default batch_request priority 31"):  # fmt: skip
+        running.run("qmgr", command).ok()
     running.run("qalter", "-p", "5", ids[0]).ok()
     script = os.path.join(running.directory, "requests", f"201-{ids[1].split('.')[0]}")
     os.chmod(script, 0o600)
     with open(script, "a", encoding="ascii") as file:
         file.write("# another\n")
-    tiny.make(old, [tiny.queue("ver"), *[tiny.request(n, me(), "ver") for n in (1, 2, 3, 4)]])
+    tiny.make(old, [*rest, tiny.queue("verlater"), *[tiny.request(n, me(), "ver", priority=31) for n in (1, 2, 3, 4)]])
     result = convert(running, old, "--verify")
     assert result.exit_code == 1
     assert f"request 1, now {ids[0]}: priority is 5, not 31" in result.out
     assert f"request 2, now {ids[1]}: the script is another one" in result.out
     assert "request 4: no request of the site was made of it" in result.out
-    assert "verified: 2 the same, 2 different, 1 not converted" in result.out
+    assert "queue ver: run_limit is 4, not 3" in result.out
+    assert "queue verpipe: destinations is ('batch',), not ('ver2',)" in result.out
+    assert "complex vercomplex: run_limit is 1, not 2" in result.out
+    assert "setting default_priority: value is '31', not '17'" in result.out
+    assert "queue verlater: the site has no such queue" in result.out
+    assert "verified: 2 the same, 6 different, 2 not converted" in result.out
 
 
 def test_into_a_running_site_and_its_queues(running):
