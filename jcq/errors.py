@@ -155,7 +155,11 @@ class PathMissing(SiteRefused):
 
 
 class PathTaken(SiteRefused):
-    """{path} exists already; choose another path, or delete the old site there first"""
+    """{path} exists already; choose another path, or delete what is there first if nobody needs it"""
+
+
+class NamesTaken(SiteRefused):
+    """{path} is an old spool with {names} of its own, where a site has its files; choose another path"""
 
 
 class PathOverlaps(SiteRefused):

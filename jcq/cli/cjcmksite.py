@@ -9,6 +9,7 @@ import click
 from jcq.cli.errors_to_lines import run
 from jcq.cluster.mksite import make_cluster_site
 from jcq.site import root_directory
+from jcq.spoolconv.layouts import looks_old
 
 
 @click.command("cjcmksite", context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +24,7 @@ def cjcmksite(root, site, machine_id, database_path):
     """
     # So that SIGTERM takes back what was made, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    make_cluster_site(site, machine_id, database_path, root_directory(os.environ, root), click.echo)
+    make_cluster_site(site, machine_id, database_path, root_directory(os.environ, root), click.echo, looks_old)
 
 
 def main(root=None):

@@ -75,14 +75,15 @@ def _of_an_old_system(site, database_path):
         return None
     from jcq.spoolconv.layouts import looks_old
 
-    found = looks_old(database_path) or looks_old(os.path.join(database_path, "nqs"))
-    if not found:
-        return None
-    reason = (
-        f"{database_path} holds the spool of an old system ({found}) and no site; make the site with cjcmksite, then"
-        f" convert the spool: NQS_SITE={site} spoolconv -c {database_path}"
-    )
-    return DatabaseUnusable(site=site, reason=reason)
+    for path in (database_path, os.path.join(database_path, "nqs")):
+        found = looks_old(path)
+        if found:
+            reason = (
+                f"{path} holds the spool of an old system ({found}) and no site; make the site with cjcmksite, then"
+                f" convert the spool: NQS_SITE={site} spoolconv -c {path}"
+            )
+            return DatabaseUnusable(site=site, reason=reason)
+    return None
 
 
 def _warn(line):

@@ -10,6 +10,7 @@ import click
 
 from jcq import site as sites
 from jcq.cli.errors_to_lines import complain, run
+from jcq.cluster.mksite import CONF_FILES, DIRECTORIES
 from jcq.cluster.start import become_owner
 from jcq.cluster.stopped_site import open_database
 from jcq.config import read_daemon_conf, read_site_conf
@@ -97,7 +98,7 @@ class _Job:
         self.identity = _identity(self.site)
         self.site.name, self.site.local = self.identity.name, not self.identity.address
         become_owner(self.identity)
-        with Source(self.spool) as source:
+        with Source(self.spool, _names_of(self.site, self.spool)) as source:
             name, read = layouts.choose(source, layout)
             if report_path:
                 _check_report(report_path, self.spool)
@@ -200,6 +201,16 @@ class _Job:
             differ = verification.run(read(source, self.now_s))
             click.echo(verification.summary())
         return 1 if differ else 0
+
+
+def _names_of(site, spool):
+    """Paths in the old spool that are the site's, where its directory lies there: none of them is an old file."""
+    top = os.path.relpath(os.path.realpath(site.directory), os.path.realpath(spool))
+    if top.split("/")[0] == "..":
+        return []
+    own = {*DIRECTORIES, *CONF_FILES, os.path.basename(site.expected)}
+    paths = [os.path.join(top, name) for name in own]
+    return paths if set(os.listdir(site.directory)) - own else [*paths, top]
 
 
 #: Requests in one command.

@@ -23,18 +23,20 @@ from jcq.cluster.site_checks import (
 from jcq.cluster.temporary import site_page, temporary_jcdbs
 from jcq.conf_files import conf_path
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import DatabaseUnusable, OwnName, PathTaken
+from jcq.errors import DatabaseUnusable, NamesTaken, OwnName, PathTaken
 from jcq.identity import SiteIdentity
 from jcq.jcdbs import server
 from jcq.site import Site, hex_name, host_name, local_site, resolve, spool
 
 #: Directory of the site -> its mode, whatever the umask.
 DIRECTORIES = {"database": 0o700, "run": 0o711, "requests": 0o711, "output": 0o711, "log": 0o750}
-_CONF_FILES = ("daemon.conf", "site.conf")
+CONF_FILES = ("daemon.conf", "site.conf")
 
 
-def make_cluster_site(name, machine_id, database_path, root, say):
+def make_cluster_site(name, machine_id, database_path, root, say, looks_old=lambda _directory: ""):
     """cjcmksite.
+
+    A `nqs` that is an old spool stays as it is, and the site's files come beside its own.
 
     Args:
         name: SITE, a host name that resolves forward and back.
@@ -42,6 +44,7 @@ def make_cluster_site(name, machine_id, database_path, root, say):
         database_path: an existing directory, in which `nqs` is made.
         root: see `jcq.site.root_directory`.
         say: called with each line of progress.
+        looks_old: what speaks for an old spool in a directory, see `jcq.spoolconv.layouts.looks_old`.
     Returns:
         The new site's `SiteIdentity`.
     Raises:
@@ -61,15 +64,17 @@ def make_cluster_site(name, machine_id, database_path, root, say):
         check_database_path(path)
         check_passable(path)
         check_overlap(path, root, link)
-        if os.path.lexists(site.directory):
-            raise PathTaken(path=site.directory)
+        beside = os.path.lexists(site.directory)
+        if beside:
+            _check_old_spool(site, looks_old)
         links.check_address(name, address)
         linked = links.check_link(link, site.directory, replace_dangling=False)
         check_local_site(root)
         identity = SiteIdentity(name, machine_id, address, os.geteuid(), _login_name())
         with ExitStack() as undo:
             say("Phase 1: Make NQS spool directories.")
-            _make_top(site.directory, undo)
+            if not beside:
+                _make_top(site.directory, undo)
             _make_directories(site, undo)
             say("Phase 2: Make the link to the site database.")
             if not linked:
@@ -114,6 +119,18 @@ def _one_at_a_time(root):
         os.close(fd)
 
 
+def _check_old_spool(site, looks_old):
+    """Refuse a directory that is there, unless it is an old spool that leaves the site's names free."""
+    plain = os.path.isdir(site.directory) and not os.path.islink(site.directory)
+    if not plain or os.path.lexists(site.path("database", "site")) or not looks_old(site.directory):
+        raise PathTaken(path=site.directory)
+    taken = sorted(name for name in DIRECTORIES if os.path.lexists(site.path(name)))
+    if taken:
+        raise NamesTaken(path=site.directory, names=", ".join(taken))
+    check_database_path(site.directory)
+    check_passable(site.directory)
+
+
 def _make_top(directory, undo):
     os.mkdir(directory)
     undo.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -126,7 +143,7 @@ def _make_directories(site, undo):
         os.mkdir(path, 0o700)
         undo.callback(shutil.rmtree, path, ignore_errors=True)
         os.chmod(path, mode)
-    for name in _CONF_FILES:
+    for name in CONF_FILES:
         path = site.path(name)
         if os.path.lexists(path):
             continue

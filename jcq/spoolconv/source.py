@@ -36,12 +36,14 @@ class Source:
 
     Args:
         path: the directory; a link to one is followed.
+        hidden: paths in it that no listing shows: those of the site, where it stands beside the old files.
     Raises:
         Unreadable: it cannot be opened, or is none.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, hidden=()):
         self.path = path
+        self._hidden = {_parts(where) for where in hidden}
         #: {the names on the way to a directory: its descriptor} of those used last: the next file is mostly there, too.
         self._parents = {}
         try:
@@ -73,11 +75,14 @@ class Source:
         try:
             fd = self._open(where, os.O_DIRECTORY)
             try:
-                return sorted(os.listdir(fd))
+                return sorted(name for name in os.listdir(fd) if self._shows(where, name))
             finally:
                 os.close(fd)
         except OSError as error:
             raise Unreadable(path=where, reason=_why(error)) from None
+
+    def _shows(self, where, name):
+        return not self._hidden or (*_parts(where), name) not in self._hidden
 
     def scan(self, where="."):
         """Yield the names in a directory in no order, however many there are. Raises Unreadable as `names` does."""
@@ -86,7 +91,8 @@ class Source:
             try:
                 with os.scandir(fd) as entries:
                     for entry in entries:
-                        yield entry.name
+                        if self._shows(where, entry.name):
+                            yield entry.name
             finally:
                 os.close(fd)
         except OSError as error:

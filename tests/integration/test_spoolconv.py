@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from support import tiny_layout as tiny
-from support.harness import Node
+from support.harness import Node, free_address
 from support.waiting import wait_until
 
 SUMS = re.compile(r"^all +(\d+) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
@@ -396,3 +396,55 @@ def test_dbpath_itself_may_be_the_old_spool(node):
     result.refused("holds the spool of an old system (tiny: it holds TINY)", f"spoolconv -c {db_path}", exit_code=5)
     assert snapshot(db_path) == before
     assert site.row()[1] == "SHUT"
+
+
+def neutral_spool(directory, *names):
+    """A spool of the neutral layout with a queue and a request, and files of these names."""
+    files = {
+        "jcq-dump.json": '{"format": "jcq-dump", "version": 1}\n',
+        "queues.jsonl": '{"name": "night", "run_limit": 4}\n',
+        "requests.jsonl": json.dumps({"id": 17, "queue": "night", "uid": me(), "script": "true\n"}) + "\n",
+    }
+    os.makedirs(directory)
+    for name in (*files, *names):
+        with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+            file.write(files.get(name, "old\n"))
+    return directory
+
+
+def test_an_old_spool_may_have_the_place_of_the_site(node):
+    """The site's files come beside the old ones, which stay as they are, also when the site cannot be made."""
+    db_path = node.make_directory("inplace.db")
+    directory = neutral_spool(os.path.join(db_path, "nqs"), "note")
+    before = snapshot(directory)
+    node.add_name(free_address(), "inplace")
+    result = node.run("cjcpw", "inplace", db_path)
+    result.refused(f"{directory} holds the spool of an old system", f"spoolconv -c {directory}", exit_code=5)
+    with open(node.lib("rc", "daemon.conf"), encoding="ascii") as file:
+        conf = file.read()
+    node.write_daemon_conf("jcdbs_server=/nowhere\n")
+    node.run("cjcmksite", "inplace", "9", db_path).refused("/nowhere")
+    # The directory's own time is another: names came and went.
+    assert {**snapshot(directory), directory: None} == {**before, directory: None}
+    node.write_daemon_conf(conf)
+    node.run("cjcmksite", "inplace", "9", db_path).ok()
+    env = {"NQS_SITE": "inplace"}
+    for spool_path in (directory, db_path):
+        result = node.run("spoolconv", "-c", spool_path, "-n", env=env)
+        assert spool_path == db_path or sums(result.ok()) == (2, 2, 0, 0), str(result)
+    assert sums(node.run("spoolconv", "-c", directory, "-y", env=env).ok()) == (2, 2, 0, 0)
+    assert "verified: 2 the same\n" in node.run("spoolconv", "-c", directory, "--verify", env=env).ok()
+    after = snapshot(directory)
+    assert {path: after[path] for path in before if path != directory} == {
+        path: what for path, what in before.items() if path != directory
+    }
+
+
+def test_an_old_spool_that_has_a_sites_names_is_left_alone(node):
+    db_path = node.make_directory("names.db")
+    directory = neutral_spool(os.path.join(db_path, "nqs"), "requests", "log")
+    before = snapshot(directory)
+    node.add_name(free_address(), "names")
+    result = node.run("cjcmksite", "names", "9", db_path)
+    result.refused(f"{directory} is an old spool with log, requests of its own", "another path")
+    assert snapshot(directory) == before
