@@ -11,7 +11,7 @@ from functools import partial
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import commands, latency, memory, start, throughput
+from bench import commands, conversion, latency, memory, start, throughput
 from support.harness import Node
 
 #: name -> function of (site, quick) that returns rows of (what, figure, ratio or "", aim or "").
@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "throughput": throughput.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "conversion": conversion.measure,
 }
 
 
