@@ -45,6 +45,8 @@ stop-writes-on-bgsave-error no
 auto-aof-rewrite-percentage 100
 auto-aof-rewrite-min-size {rewrite_bytes}
 maxclients 256
+# A long script is waited for: an answer "BUSY" would end whoever asked.
+busy-reply-threshold 0
 hash-max-listpack-entries 128
 hash-max-listpack-value 1024
 rename-command FLUSHALL ""
