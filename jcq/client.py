@@ -23,6 +23,8 @@ ANSWER_BYTES_MAX = 900_000_000
 TIMEOUT_S = 60
 #: What only looks may be asked again where its answer was lost, unless some of it was printed; qsub has a token.
 _ONLY_LOOKS = ("history", "qcat", "qlimit", "qselect", "qstat", "qstatq", "qstatr", "qwait")
+#: A restart forgets what a conversion has staged: there is nothing to wait for.
+_NEVER_WAITS = ("spoolconv",)
 #: `qcat -f` is answered with this where the request that it followed does not run just now.
 NOT_NOW_CODE = 75
 _NOT_NOW_PAUSE_S = 0.5
@@ -323,6 +325,8 @@ def _ask_until_answered(command, there, parts, answer, limit_s, asked, to_delete
             sleep(_NOT_NOW_PAUSE_S)
             continue
         except SiteNotRunning as error:
+            if command in _NEVER_WAITS:
+                raise
             failure = error
         except AnswerLost as error:
             failure = lost = error

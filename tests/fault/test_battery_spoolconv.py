@@ -22,6 +22,8 @@ from support.waiting import wait_until
 STOPPED, RUNNING = "stopped", "running"
 SPOOLCONV, NQSDAEMON, JCDBS = "spoolconv", "nqsdaemon", "jcdbs"
 _LIMIT_S = 120
+#: Nobody waits for a site that the test itself starts again.
+_AT_ONCE = {"NQS_TIMEOUT": "0"}
 
 
 @pytest.fixture
@@ -171,7 +173,7 @@ def test_spoolconv_nqsdaemon_or_jcdbs_dies_while_the_site_runs(node, battery):
 
     def submit():
         while not stop.is_set():
-            result = site.run("qsub", "-a", "2099-01-01 00:00", "--parsable", stdin="true\n")
+            result = site.run("qsub", "-a", "2099-01-01 00:00", "--parsable", stdin="true\n", env=_AT_ONCE)
             if result.exit_code == 0:
                 submitted.append(result.out.strip())
             stop.wait(0.05)
@@ -206,7 +208,7 @@ def _up(site):
     state = []
 
     def settled():
-        state[:] = [site.run("qstatq").exit_code == 0]
+        state[:] = [site.run("qstatq", env=_AT_ONCE).exit_code == 0]
         return site.cjcpw.poll() is not None or state[0]
 
     wait_until(settled, 20, site.log_text)
