@@ -1,6 +1,7 @@
 """Whether an old system still uses its spool: processes of this node in it, locks on its files, true pid files.
 
-A copy of a spool, or one whose system ran on another machine, shows none of this.
+A copy of a spool, or one whose system ran on another machine, shows none of this. Looking leaves no time of access
+behind, where that is allowed: the spool stays as it is.
 """
 
 import os
@@ -12,6 +13,7 @@ from jcq.node import start_ticks
 _DEPTH = 3
 _NAMES_MAX = 2000
 _TICKS = os.sysconf("SC_CLK_TCK")
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def users_of(path, apart=""):
@@ -80,19 +82,34 @@ def _name(pid):
 def _files(top, apart, depth=_DEPTH):
     """(path, status) of the regular files near the top."""
     try:
-        with os.scandir(top) as entries:
+        fd = _open(top, os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        with os.scandir(fd) as entries:
             for number, entry in enumerate(entries):
                 if number >= _NAMES_MAX:
                     return
-                if not _inside(entry.path, top, apart):
+                path = os.path.join(top, entry.name)
+                if not _inside(path, top, apart):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if depth > 1:
-                        yield from _files(entry.path, apart, depth - 1)
+                        yield from _files(path, apart, depth - 1)
                 elif entry.is_file(follow_symlinks=False):
-                    yield entry.path, entry.stat(follow_symlinks=False)
+                    yield path, entry.stat(follow_symlinks=False)
     except OSError:
         return
+    finally:
+        os.close(fd)
+
+
+def _open(path, flags=0):
+    try:
+        return os.open(path, _READ | flags | os.O_NOATIME)
+    except PermissionError:
+        # O_NOATIME is for the owner and root.
+        return os.open(path, _READ | flags)
 
 
 def _pid_files(top, apart):
@@ -101,7 +118,7 @@ def _pid_files(top, apart):
         if not path.endswith((".pid", "_pid")) or status.st_size > 64:
             continue
         try:
-            with open(path, encoding="ascii") as file:
+            with open(path, encoding="ascii", opener=lambda name, _flags: _open(name)) as file:
                 pid = int(file.read().split()[0])
         except (OSError, ValueError, IndexError):
             continue
