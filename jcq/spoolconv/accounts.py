@@ -11,11 +11,12 @@ _ID_MAX = 2**32 - 2
 
 @dataclass(frozen=True)
 class Account:
-    """A login name with its ids."""
+    """A login name with its ids, and HOME on this node."""
 
     name: str
     uid: int
     gid: int
+    home: str = ""
 
 
 class Accounts:
@@ -69,7 +70,7 @@ def _nameless(number):
 
 
 def _account(entry):
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
 def own_uid():

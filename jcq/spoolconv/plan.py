@@ -151,6 +151,8 @@ class RequestPlanner:
         request.retried_s = old.retried_s if 0 < old.retried_s <= TIME_MAX_S else 0.0
         if not owner.name:
             request.home = _home(old, request)
+        # Where it runs if nothing says more, and where its output goes.
+        request.workdir = request.workdir or (owner.home if _path(owner.home) else request.home)
         state, reason = self._state(old, request, place, notes, holds)
         if reason:
             return _skip(old, reason)
@@ -246,6 +248,7 @@ class _Nameless:
     uid: int
     gid: int
     name: str = ""
+    home: str = ""
 
 
 def with_number(planned, machine_id, seq):

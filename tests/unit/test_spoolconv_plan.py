@@ -37,11 +37,11 @@ class Accounts:
     @classmethod
     def by_name(cls, name):
         uid = cls._names.get(name)
-        return None if uid is None else Account(name, uid, uid)
+        return None if uid is None else Account(name, uid, uid, f"/home/{name}")
 
     @classmethod
     def by_uid(cls, uid):
-        return next((Account(name, uid, uid) for name, known in cls._names.items() if known == uid), None)
+        return next((cls.by_name(name) for name, known in cls._names.items() if known == uid), None)
 
     @classmethod
     def user_entry(cls, text):
@@ -109,6 +109,15 @@ def test_root_that_came_by_su_keeps_the_name_of_who_became_it():
 def test_an_administrator_says_who_somebody_is_now(key):
     request = plan(old(user="gone", uid=4711), wishes=Wishes(map_user={key: "bob"})).request
     assert (request.user, request.uid, request.gid) == ("bob", 1002, 1002)
+
+
+def test_without_a_directory_it_is_the_owners_home():
+    """Else its output would have no directory to go to."""
+    assert plan(old()).request.workdir == "/home/alice"
+    assert plan(old(workdir="/work")).request.workdir == "/work"
+    assert plan(old(user="gone", uid=9), wishes=Wishes(map_user={"gone": "bob"})).request.workdir == "/home/bob"
+    nameless = old(uid=4711, environment={b"HOME": b"/there"})
+    assert plan(nameless, of=site(uid=4711)).request.workdir == "/there"
 
 
 def test_a_site_without_root_takes_its_own_uids_only():
