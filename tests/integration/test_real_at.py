@@ -1,11 +1,15 @@
 """Real at of Debian: jobs that two users submit are read from its spool, and run as atd would have run them.
 
-In a mount, UTS and network namespace of its own, with a spool of its own; atd is not started.
+First by the shell alone, from what the reader says; then by jcq, when spoolconv has made a site of the spool. at runs
+in a mount, UTS and network namespace of its own, with a spool of its own; atd is not started.
 """
 
+import json
 import os
 import random
+import re
 import shutil
+import stat
 import tempfile
 import time
 
@@ -14,7 +18,8 @@ import pytest
 from jcq.spoolconv.readers import at
 from jcq.spoolconv.records import QUEUED, WAITING, OldQueue, OldRequest
 from jcq.spoolconv.source import Source
-from support import skips
+from support import old_spools, skips
+from support.harness import Node
 from support.room import Room
 from support.users import ALICE, BOB
 
@@ -24,9 +29,11 @@ pytestmark = [
 ]
 
 #: Prints what a job finds: ids, directory, umask, environment, and what it was told to print.
-_PROBE = b"id -u; id -g; pwd; umask; env -0 | LC_ALL=C sort -z | tr '\\0' '\\1'\n"
+_PROBE = b"id -u; id -g; pwd; umask; printf '\\1'; env -0 | LC_ALL=C sort -z | tr '\\0' '\\1'\n"
 #: What a shell sets by itself.
 _SHELLS_OWN = (b"PWD=", b"OLDPWD=", b"_=", b"SHLVL=")
+#: What jcq tells each job.
+_JCQS_OWN = re.compile(rb"(QSUB_\w+|JCQ_(BOOT|EPOCH|JOB|SITE)|ENVIRONMENT)=")
 _ANY = bytes(range(1, 256))
 
 
@@ -79,7 +86,10 @@ def submissions(room):
         home = f"{room.home}/{user.name}"
         environment = {b"HOME": os.fsencode(home), b"LOGNAME": user.name.encode(), b"PATH": b"/usr/bin:/bin"}
         environment |= {b"V%d" % one: hard_bytes(chance, 3) for one in range(5)} | {b"EMPTY": b""}
-        directory = os.path.join(home, os.fsdecode(hard_bytes(chance, 1).replace(b"/", b"-")) + str(number))
+        name = hard_bytes(chance, 1).replace(b"/", b"-")
+        # A directory with control characters is none for jcq.
+        name = bytes(byte for byte in name if byte >= 0x20 and byte != 0x7F) if number % 4 else b"\n\x7f" + name
+        directory = os.path.join(home, os.fsdecode(name) + str(number))
         when = ["at", *(("-m", "-q", "f", "-t", "203001021530") if number % 3 else ("-M", "-t", "202401020304"))]
         if number == 7:
             when = ["batch"]
@@ -90,34 +100,45 @@ def submissions(room):
     return made
 
 
-def outcome(output):
-    """What a probe printed, without what each shell sets by itself."""
-    return [part for part in output.split(b"\1") if not part.startswith(_SHELLS_OWN)]
-
-
-def test_jobs_of_two_users_are_what_they_submitted_and_run_as_before(room):
+@pytest.fixture(scope="module")
+def submitted(room):
+    """What was submitted, in order of the job's number."""
     given = submissions(room)
     for user, argv, script, environment, directory, umask in given:
         os.makedirs(directory)
         os.chown(directory, user.uid, user.gid)
         room.run(user, argv, script, environment, directory, umask)
+    return given
+
+
+def run_as_atd_does(room, user, where):
+    """What a job prints: /bin/sh reads its file, with no environment."""
+    with open(os.path.join(room.spool, where), "rb") as file:
+        return room.run(user, ["/bin/sh"], file.read())
+
+
+def outcome(output):
+    """What a probe printed, without what each shell sets by itself, and without what jcq adds."""
+    parts = output.split(b"\1")
+    return [part for part in parts if not (part.startswith(_SHELLS_OWN) or _JCQS_OWN.match(part))]
+
+
+def test_jobs_of_two_users_are_what_they_submitted_and_run_as_before(room, submitted):
     with Source(os.path.join(room.spool)) as source:
         assert at.evidence(source) == "jobs of at in atjobs"
         # What batch took is due in this minute.
         records = list(at.read(source, time.time() + 60))
     made = {int(one.old_id): one for one in records if isinstance(one, OldRequest)}
     assert {one.name for one in records if isinstance(one, OldQueue)} == {"at_a", "at_b", "at_f"}
-    assert len(made) == len(given) == len(records) - 3
-    for number, (user, argv, script, environment, directory, umask) in enumerate(given, 1):
+    assert len(made) == len(submitted) == len(records) - 3
+    for number, (user, argv, script, environment, directory, umask) in enumerate(submitted, 1):
         one = made[number]
         assert (one.uid, one.gid, one.script, one.workdir, one.umask) == (user.uid, user.gid, script, directory, umask)
         assert {**environment, b"PWD": one.environment.get(b"PWD")} == {b"PWD": None, **one.environment}
         letter = "b" if argv[0].endswith("batch") else "f" if "f" in argv else "a"
         assert (one.queue, one.mail_end) == (f"at_{letter}", "-m" in argv)
         assert one.state == (WAITING if letter == "f" else QUEUED)
-        with open(os.path.join(room.spool, one.where), "rb") as file:
-            # As atd runs it: /bin/sh reads the file, with no environment.
-            before = room.run(user, ["/bin/sh"], file.read())
+        before = run_as_atd_does(room, user, one.where)
         path = os.path.join(room.home, user.name, "script")
         with open(path, "wb") as file:
             file.write(one.script)
@@ -126,3 +147,36 @@ def test_jobs_of_two_users_are_what_they_submitted_and_run_as_before(room):
         assert outcome(after) == outcome(before)
         assert len(outcome(before)) > len(environment)
         assert before.startswith(b"%d\n%d\n%b\n" % (user.uid, user.gid, os.fsencode(directory)))
+
+
+def test_jcq_runs_them_as_before(namespace, room, submitted):
+    before = old_spools.fingerprint(room.spool)
+    with Node(namespace) as node:
+        site = node.local_site().start()
+        path = os.path.join(node.scratch, "report.json")
+        out = node.run("spoolconv", "-c", room.spool, "-y", "--report", path).ok()
+        assert re.search(r"^requests +8 ", out, re.MULTILINE)
+        assert old_spools.fingerprint(room.spool) == before
+        with open(path, encoding="utf-8") as file:
+            where = {row["old_id"]: row["where"] for row in json.load(file)["records"] if row["kind"] == "request"}
+        made = {one["old_id"]: one for one in site.qstat("-a")["requests"]}
+        for line in re.findall(r"^  qmgr (start queue at_[abf])$", out, re.MULTILINE):
+            site.qmgr(line)
+        for number, (user, _, _, environment, directory, umask) in enumerate(submitted, 1):
+            one = made[str(number)]
+            if "\n" in directory:
+                assert (one["state"], "its directory" in one["why"]) == ("HELD", True)
+                continue
+            if one["state"] == "WAITING":
+                site.run("qalter", "-a", "now", one["id"], user=user).ok()
+            assert site.qwait(one["id"]) == 0
+            assert site.qstat(one["id"])["requests"][0]["reason"] == ""
+            output = os.path.join(directory, f"STDIN.o{one['id'].split('.')[0]}")
+            with open(output, "rb") as file:
+                after = outcome(file.read())
+            assert after == outcome(run_as_atd_does(room, user, where[str(number)]))
+            assert after[0] == b"%d\n%d\n%b\n%04o\n" % (user.uid, user.gid, os.fsencode(directory), umask)
+            assert len(after) > len(environment)
+            status = os.stat(output)
+            assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (user.uid, 0o666 & ~umask)
+        assert sorted(number for number, one in made.items() if one["state"] == "HELD") == ["1", "5"]

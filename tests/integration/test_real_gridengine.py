@@ -1,5 +1,7 @@
 """Real Grid Engine of Debian: jobs of two users are read from its classic spool, and run as it ran their twins.
 
+First by the shell alone, from what the reader says; then by jcq, when spoolconv has made a site of the spool.
+
 Its packages put commands into /usr/bin that are jcq's own names, so they are not installed but unpacked
 (`dpkg-deb -x`), where the variable GRIDENGINE says. It runs in namespaces of its own, with a spool of its own.
 """
@@ -15,7 +17,8 @@ import pytest
 from jcq.spoolconv.readers import gridengine
 from jcq.spoolconv.records import HELD, QUEUED, RUNNING, WAITING, OldQueue, OldRequest
 from jcq.spoolconv.source import Source
-from support import skips
+from support import old_spools, skips
+from support.harness import Node
 from support.room import Room
 from support.users import ALICE, BOB
 from support.waiting import wait_until
@@ -96,10 +99,10 @@ _PROBE = b"""#!/bin/bash
 pwd; umask; id -u; id -g; printf '%s|' "$0" "$@" | sed 's|^[^|]*||'
 printf '\\001'; env -0 | LC_ALL=C sort -z | tr '\\0' '\\1'
 """
-#: What tells one job from its twin, and what only Grid Engine's own daemons and shells set.
+#: What tells one job from its twin, and what only Grid Engine's own daemons, shells, and jcq set.
 _OWN = re.compile(
     rb"(JOB_ID|JOB_SCRIPT|SGE_(JOB_SPOOL_DIR|STD\w+_PATH|ROOT|CELL|ARCH|BINARY_PATH|CWD_PATH|\w+_PORT)|HOSTNAME|ARC|TMP|TMPDIR"
-    rb"|LD_LIBRARY_PATH|PWD|OLDPWD|SHLVL|_|PATH|TZ|SHELL|MAIL)="
+    rb"|LD_LIBRARY_PATH|PWD|OLDPWD|SHLVL|_|PATH|TZ|SHELL|MAIL|QSUB_\w+|JCQ_(BOOT|EPOCH|JOB|SITE))="
 )
 
 
@@ -133,6 +136,13 @@ class GridRoom(Room):
         """-> the number of a job."""
         said = self.call("qsub", "-terse", *words, user=user, stdin=stdin, directory=self.work, **more)
         return int(said.split(b".")[0])
+
+    def kill_all(self):
+        """End Grid Engine and its jobs: whatever stands in its directories."""
+        script = """for one in /proc/[0-9]*; do
+          case $(readlink "$one/cwd") in "$0"/*) kill -9 "${one#/proc/}" ;; esac
+        done"""
+        self.run(None, ["/bin/sh", "-c", script, self.directory])
 
     def output(self, name):
         """What a job wrote, once it has ended."""
@@ -168,7 +178,7 @@ _TWINS = (
 )
 
 
-def test_jobs_of_two_users_are_what_they_submitted_and_run_as_their_twins(room):
+def test_jobs_of_two_users_are_what_they_submitted_and_run_as_their_twins(namespace, room):
     before, twins = {}, {}
     with open(os.path.join(room.work, "probe"), "wb") as file:
         file.write(_PROBE)
@@ -223,10 +233,43 @@ def test_jobs_of_two_users_are_what_they_submitted_and_run_as_their_twins(room):
         assert (task.script, task.after, task.mail_to) == (b"\xff\r\nend", (str(later),), "x@y")
         assert task.limits == {"elapsed_request": (60, None), "memory_request": (3 << 29, None)}
     for key, number in twins.items():
-        one = made.get(str(number)) or made[f"{number}.3"]
+        one = made[made_name(made, number)]
         assert (one.state, one.operator_hold) == (HELD, False)
         assert outcome(run_as_request(room, one)) == before[key], key
     assert len(made) == len(twins) + 6
+    with Node(namespace) as node:
+        by_jcq(node.local_site().start(), room, {key: made_name(made, number) for key, number in twins.items()}, before)
+
+
+def made_name(made, number):
+    """The id of a job that may be an array of one task."""
+    return str(number) if str(number) in made else f"{number}.3"
+
+
+def by_jcq(site, room, twins, before):
+    """Convert the spool, start what was held, and compare what it does with what its twin did."""
+    argv = ["-c", room.directory, "-y"]
+    site.node.run("spoolconv", *argv).refused("sge_execd", "open", exit_code=1)
+    room.kill_all()
+    spool = old_spools.fingerprint(room.directory)
+    # A pid file of the room's own processes may name any of this machine.
+    out = site.node.run("spoolconv", *argv, "--old-system-stopped").ok()
+    assert old_spools.fingerprint(room.directory) == spool
+    assert "it had begun to run, and is purged" in out
+    assert "(queue work_q was stopped in the old system too)" in out
+    site.qmgr("start queue work_q", "start queue other_q")
+    made = {one["old_id"]: one for one in site.qstat("-a")["requests"]}
+    for key, old_id in twins.items():
+        one = made[old_id]
+        assert one["state"] == "HELD"
+        os.rename(one["stdout"], f"{one['stdout']}.before")
+        user = {ALICE.name: ALICE, BOB.name: BOB}[one["user"]]
+        site.run("qrls", one["id"], user=user).ok()
+        assert site.qwait(one["id"]) == 0
+        with open(one["stdout"], "rb") as file:
+            assert outcome(file.read()) == before[key], key
+        assert os.stat(one["stdout"]).st_uid == user.uid
+        assert site.qstat(one["id"])["requests"][0]["reason"] == ""
 
 
 def run_as_request(room, one):

@@ -109,8 +109,8 @@ class Converted:
 
 
 @contextlib.contextmanager
-def converted(name, running):
-    """Convert a sample into a site, which runs already or is started afterwards."""
+def converted(name, running, verified):
+    """Convert a sample into a site, which runs already or is started afterwards; `verified`: what --verify says."""
     with old_node(name) as node:
         sample = Converted(name, node)
         if running:
@@ -120,8 +120,7 @@ def converted(name, running):
         sample.spool_is_as_it_was()
         if not running:
             sample.site.start()
-        made = sum(sum(sample.sums[kind][1:3]) for kind in ("queues", "requests"))
-        assert node.run("spoolconv", "-c", sample.spool, "--verify").ok() == f"verified: {made} the same\n"
+        assert node.run("spoolconv", "-c", sample.spool, "--verify").ok() == f"verified: {verified}\n"
         yield sample
         sample.spool_is_as_it_was()
 
@@ -141,7 +140,7 @@ def came_from(begun, user, one, directory):
 
 
 def test_every_fact_of_at():
-    with converted("at-small", running=False) as sample:
+    with converted("at-small", False, "9 the same") as sample:
         queues_of_at(sample)
         requests_of_at(sample)
         jobs_of_at(sample)
@@ -249,7 +248,7 @@ def mailed(sample, request_id, recipient):
 def test_every_fact_of_grid_engine(name):
     if name == "sge-bdb-small" and not shutil.which("db5.3_dump"):
         pytest.skip(skips.NEEDS_DB_DUMP)
-    with converted(name, running=name == "sge-small") as sample:
+    with converted(name, name == "sge-small", "12 the same, 2 skipped") as sample:
         queues_of_grid_engine(sample)
         requests_of_grid_engine(sample)
         jobs_of_grid_engine(sample)

@@ -76,7 +76,8 @@ def unpack_as_it_was(name, directory):
 def fingerprint(directory):
     """{path below it: (mode, owner, group, size, times, contents' checksum or target)}, as root.
 
-    The time of change alone is left out of what stat says; looking leaves no time behind.
+    Of what stat says the time of change alone is left out. Looking leaves no time behind, but for that of access of a
+    link, which is left out too.
     """
     found = {}
     waiting = [""]
@@ -84,10 +85,12 @@ def fingerprint(directory):
         where = waiting.pop()
         path = os.path.join(directory, where)
         status = os.lstat(path)
-        what = status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns, status.st_atime_ns
+        what = status.st_mode, status.st_uid, status.st_gid, status.st_size, status.st_mtime_ns
         if stat.S_ISLNK(status.st_mode):
-            what += (os.readlink(path),)
-        elif stat.S_ISREG(status.st_mode):
+            found[where] = (*what, os.readlink(path))
+            continue
+        what += (status.st_atime_ns,)
+        if stat.S_ISREG(status.st_mode):
             with open(os.open(path, os.O_RDONLY | os.O_NOATIME), "rb") as file:
                 what += (hashlib.file_digest(file, "sha256").hexdigest(),)
         elif stat.S_ISDIR(status.st_mode):
