@@ -10,7 +10,7 @@ def complex_block(one, site_name):
     """Two lines.
 
     Args:
-        one: a `jcq.jcdbs.store.Complex`.
+        one: a `jcq.jcdbs.ops.queues.Complex`.
         site_name: the site's name as cjcmksite was told.
     """
     head = f"{one.name}@{site_name};  Run_limit = {one.run_limit};  {one.used} run;"

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass, field
 
-from jcq.jcdbs.store import Complex, SiteRecord
+from jcq.jcdbs.ops.queues import Complex
+from jcq.jcdbs.ops.site import SiteRecord
 from jcq.model.queue import DEFAULT_QUEUES, Queue
 
 

@@ -6,7 +6,7 @@ The queues of a site that is as cjcmksite made it are nobody's definition, and g
 
 from dataclasses import dataclass, field, replace
 
-from jcq.jcdbs.store import SiteRecord
+from jcq.jcdbs.ops.site import SiteRecord
 from jcq.model.mail_address import valid_address
 from jcq.model.queue import BATCH, NAME_MAX, PIPE, PRIORITY_MAX, RUN_LIMIT_MAX, TYPES, Queue, valid_name
 from jcq.model.restart import ATTRIBUTES

@@ -64,7 +64,7 @@ class OldComplex:
 class OldSetting:
     """One value of the old site as a whole: a parameter, a manager."""
 
-    #: A field of `jcq.jcdbs.store.SiteRecord`, or `manager:NAME` with value m or o.
+    #: A field of `jcq.jcdbs.ops.site.SiteRecord`, or `manager:NAME` with value m or o.
     name: str
     value: str
     where: str

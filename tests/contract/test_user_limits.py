@@ -5,7 +5,8 @@ import random
 import pytest
 
 from jcq.errors import BadValue, ComplexExists, InComplex, NoSuchComplex, NoSuchQueue, NotInComplex, QueueInUse
-from jcq.jcdbs.store import Complex, Store
+from jcq.jcdbs.ops.queues import Complex
+from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import HELD, QUEUED
 from support import backends
 from support.store_bench import ALICE, BOB, NOW_S, OPERATOR

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from jcq.jcdbs.store import Complex, SiteRecord
+from jcq.jcdbs.ops.queues import Complex
+from jcq.jcdbs.ops.site import SiteRecord
 from jcq.model.lifecycle import HELD, QUEUED, WAITING
 from jcq.model.queue import PIPE, Queue
 from jcq.model.restart import ATTRIBUTES, MIGRATION_STOP, PURGE, RESTART, STOP

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jcq.jcdbs.store import Complex
+from jcq.jcdbs.ops.queues import Complex
 from jcq.model.queue import PIPE, Queue
 from jcq.model.request import Request
 from jcq.nqsdaemon.why import Situation, why
