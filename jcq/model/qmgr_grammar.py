@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from jcq.errors import UsageError
 from jcq.model.qmgr_commands import COMMANDS
-from jcq.model.qmgr_values import KINDS, Tokens, match
+from jcq.model.qmgr_tokens import Tokens, match
+from jcq.model.qmgr_values import KINDS
 
 #: The longest line that is read, continuations included.
 LINE_CHARACTERS_MAX = 8192

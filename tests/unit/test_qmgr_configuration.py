@@ -3,7 +3,7 @@
 import pytest
 
 from jcq.model.qmgr_grammar import FORMS, join_lines, parse
-from jcq.model.qmgr_values import Tokens
+from jcq.model.qmgr_tokens import Tokens
 from jcq.nqsdaemon.qmgr import access, site
 from jcq.nqsdaemon.qmgr.configuration import quoted
 from support.qmgr_work import Manager
