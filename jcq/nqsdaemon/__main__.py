@@ -22,7 +22,8 @@ from jcq.jcdbs.revival import Revival, Room
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.journal import open_log
 from jcq.node import node_id
-from jcq.nqsdaemon.daemon import IDLE_LIMIT_S, Daemon, listen, subscribed
+from jcq.nqsdaemon.clients import listen
+from jcq.nqsdaemon.daemon import IDLE_LIMIT_S, Daemon, subscribed
 from jcq.nqsdaemon.desk import Desk
 from jcq.nqsdaemon.port import open_port
 from jcq.nqsdaemon.recovery import recover

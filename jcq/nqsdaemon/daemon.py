@@ -8,7 +8,6 @@ of the spool, so that many submissions share one write to the disk (design secti
 import errno
 import os
 import selectors
-import socket
 import time
 from collections import deque
 from functools import partial
@@ -19,19 +18,13 @@ from jcq.jcdbs import keys
 from jcq.jcdbs.sending import ConnectionLost, Op
 from jcq.model import lifecycle
 from jcq.nqsdaemon.audit import PAUSE_S, Audit
-from jcq.nqsdaemon.call import Part, Reply, encode_part, encode_reply, log_refusal, parse_call, refusal
-from jcq.nqsdaemon.connection import Connection
+from jcq.nqsdaemon.call import Part, Reply, log_refusal, parse_call, refusal
+from jcq.nqsdaemon.clients import Clients
 from jcq.nqsdaemon.desk import Ended
 from jcq.nqsdaemon.port import Doorkeeper
 from jcq.nqsdaemon.postman import Postman
 from jcq.nqsdaemon.verbs.table import HANDLERS
 
-CONNECTIONS_MAX = 4096
-CONNECTIONS_PER_UID_MAX = 2048
-#: Bytes of requests that are not whole yet, over all clients.
-UNREAD_BYTES_MAX = 256 * 1024 * 1024
-_LARGE_BYTES = 1024 * 1024
-_ACCEPTS_PER_TURN = 64
 _TASKS_PER_TURN = 256
 IDLE_LIMIT_S = 10.0
 _RETIRE_EVERY_S = 60.0
@@ -68,14 +61,12 @@ class Daemon:
     def __init__(self, desk, listener, pubsub, stop, fence, port=None):
         self.desk = desk
         self._fence = fence
-        self._listener = listener
         self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._clients = Clients(listener, self._selector, desk.log, self._begin, self._give_up_wait)
         self._listen_to(pubsub)
         self._selector.register(stop, selectors.EVENT_READ, lambda _events: stop.drain())
         self._doorkeeper = Doorkeeper(port, self._selector, desk.log)
         self._postman = Postman(desk, self._selector, fence)
-        self._clients = set()
         self._ready = deque()
         self._waiters = {}
         self._next_due_s = 0.0
@@ -95,14 +86,11 @@ class Daemon:
             key.data(events)
         self._advance()
         self._keep_time()
-        self._drop_silent()
+        self._clients.drop_silent()
 
     def close(self):
         """Stop listening and drop every client; each gets no answer, which its command says."""
-        self._selector.unregister(self._listener)
-        self._listener.close()
-        for client in list(self._clients):
-            self._drop(client)
+        self._clients.close()
         self._doorkeeper.close()
         self._postman.close()
         self._selector.close()
@@ -117,63 +105,7 @@ class Daemon:
         limit_s = min(limit_s, self._doorkeeper.patience_s(), self._postman.patience_s())
         return max(0.0, min(limit_s, self._next_retire - time.monotonic(), self._fence.remaining_s()))
 
-    # --- clients -----------------------------------------------------------------------------
-
-    def _accept(self, _events):
-        for _ in range(_ACCEPTS_PER_TURN):
-            try:
-                sock, _ = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                # Out of descriptors: those who wait in the backlog are served when others have left.
-                self.desk.log.warning("accept: %s", error)
-                return
-            sock.setblocking(False)
-            client = Connection(sock)
-            same_uid = sum(1 for other in self._clients if other.uid == client.uid)
-            if len(self._clients) >= CONNECTIONS_MAX or (client.uid and same_uid >= CONNECTIONS_PER_UID_MAX):
-                self._refuse(client, "too many commands at once; try again later")
-                continue
-            self._clients.add(client)
-            self._selector.register(sock, selectors.EVENT_READ, partial(self._serve, client))
-
-    def _refuse(self, client, why):
-        self.desk.log.warning("refused a connection of uid %d pid %d: %s", client.uid, client.pid, why)
-        client.answer(encode_reply(Reply(1, err=f"nqsdaemon: {why}\n")))
-        try:
-            client.flush()
-        except OSError:
-            self.desk.log.info("uid %d pid %d had gone", client.uid, client.pid)
-        client.close()
-
-    def _serve(self, client, events):
-        if client not in self._clients:
-            return
-        try:
-            if events & selectors.EVENT_WRITE:
-                self._flush(client)
-                return
-            requests, closed = client.read()
-        except BlockingIOError:
-            return
-        except BadFrame as error:
-            self._give_up(client, str(error))
-            return
-        except OSError:
-            self._drop(client)
-            return
-        if requests and client.task is None:
-            self._begin(client, requests[0])
-        elif closed:
-            if client.received and not client.waiting:
-                self.desk.log.warning("refused uid %d pid %d: its message breaks off", client.uid, client.pid)
-            self._drop(client)
-        elif client.received > _LARGE_BYTES and self._unread() > UNREAD_BYTES_MAX:
-            self._give_up(client, "too much is being submitted at once; try again later")
-
-    def _unread(self):
-        return sum(client.received for client in self._clients if not client.waiting)
+    # --- handlers ----------------------------------------------------------------------------
 
     def _begin(self, client, payload):
         client.waiting = True
@@ -181,54 +113,20 @@ class Daemon:
             call = parse_call(payload, uid=client.uid, gid=client.gid, pid=client.pid, user=client.user)
             handler = HANDLERS[call.verb]
         except (BadFrame, KeyError) as error:
-            self._give_up(client, f"this is no command of jcq ({error})")
+            self._clients.give_up(client, f"this is no command of jcq ({error})")
             return
         except JcqError as error:
-            self._give_up(client, str(error))
+            self._clients.give_up(client, str(error))
             return
         client.task = _Task(handler(call, self.desk), client, call)
         self._ready.append(client.task)
 
-    def _give_up(self, client, why):
-        self.desk.log.warning("refused uid %d pid %d: %s", client.uid, client.pid, why)
-        self._send(client, Reply(1, err=f"nqsdaemon: {why}\n"))
-
-    def _send(self, client, reply):
-        client.answer(encode_reply(reply))
-        self._flush(client)
-
-    def _flush(self, client):
-        try:
-            sent = client.flush()
-        except OSError:
-            self._drop(client)
-            return
-        if sent and client.finished:
-            self._drop(client)
-            return
-        events = selectors.EVENT_READ if sent else selectors.EVENT_WRITE
-        if self._selector.get_key(client.sock).events != events:
-            self._selector.modify(client.sock, events, partial(self._serve, client))
-
-    def _drop(self, client):
-        if client not in self._clients:
-            return
-        self._clients.discard(client)
-        self._selector.unregister(client.sock)
-        client.close()
-        # Only a wait is given up with its client; what changes something goes on, its answer has nobody to read it.
+    def _give_up_wait(self, client):
+        """Only a wait is given up with its client; what changes something goes on, its answer has nobody to read it."""
         task = client.task
         if task is not None and isinstance(task.wish, Ended) and task in self._waiters.get(task.wish.rid, ()):
             self._waiters[task.wish.rid].discard(task)
             task.generator.close()
-
-    def _drop_silent(self):
-        now = time.monotonic()
-        for client in [c for c in self._clients if not c.waiting and c.deadline < now]:
-            self.desk.log.warning("dropped silent client uid %d pid %d", client.uid, client.pid)
-            self._drop(client)
-
-    # --- handlers ----------------------------------------------------------------------------
 
     def _advance(self):
         """Advance every ready handler to its next wish, then ask the database once for all of them."""
@@ -298,9 +196,7 @@ class Daemon:
         try:
             self._fence.wait_young()
             if task.client in self._clients:
-                task.client.say(encode_part(part), part.fd)
-                part.fd = -1
-                self._flush(task.client)
+                self._clients.say(task.client, part)
         finally:
             if part.fd >= 0:
                 os.close(part.fd)
@@ -310,7 +206,7 @@ class Daemon:
         if reply.exit_code and reply.err:
             log_refusal(self.desk.log, task.call, reply.err.strip())
         if task.client in self._clients:
-            self._send(task.client, reply)
+            self._clients.send(task.client, reply)
 
     def _feed(self, task, results):
         for result in results:
@@ -406,15 +302,3 @@ def _ops_of(wish, desk):
     if isinstance(wish, Ended):
         return [desk.store.request(wish.rid)]
     return [wish] if isinstance(wish, Op) else wish
-
-
-def listen(path, backlog=1024):
-    """Bind the API socket: everyone may connect, who it is tells SO_PEERCRED.
-
-    Args:
-        path: its path, at most 107 bytes, or reached through a descriptor (`jcq.site.socket_path`).
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    listener.bind(path)
-    listener.listen(backlog)
-    return listener
