@@ -8,11 +8,12 @@ import os
 import signal
 
 from jcq import site_cgroup
-from jcq.cluster import control, daemons, epoch, expected, states
+from jcq.cluster import daemons, epoch, expected, states
 from jcq.cluster.answers import LOOKS_PER_LIMIT, Answers
 from jcq.cluster.notify import Notifier
 from jcq.cluster.space import FULL, Reserve
 from jcq.cluster.verdict import verdict
+from jcq.cluster.waiting import Waiting, answer
 from jcq.cluster.watch import Watch
 from jcq.crash_points import reach
 from jcq.errors import DaemonDied, DatabaseUnusable, Fenced, JcqError, StartTimeout, StopIncomplete
@@ -58,7 +59,7 @@ class Supervisor:
         self._cgroup = site_cgroup.place(self.site.directory, boot_id(ownership.root))
         #: The disk hangs or is another owner's: nothing may be written to it any more.
         self._disk_lost = False
-        self._waiting: list[tuple[control.Asker, str]] = []
+        self._waiting = Waiting()
 
     def run(self):
         """Run until the site has ended; `failure` says how."""
@@ -153,7 +154,7 @@ class Supervisor:
         self._watch.begin_pulse()
         self._watch.timers.after("prune", _HEALTHY_AFTER_S, self._prune)
         self._log.info("site %s: up, epoch %d", self.site.name, self._ownership.epoch)
-        self._answer_waiting("the site is up")
+        self._waiting.answer(self.state, "the site is up")
         if self._announce:
             self._announce()
             self._announce = None
@@ -182,17 +183,17 @@ class Supervisor:
 
     def do_begin_resume(self, asker):
         """nqsstart under a cjcpw that rests."""
-        self._waiting.append((asker, states.UP))
+        self._waiting.add(asker, states.UP)
         self.do_start_first()
 
     def do_begin_stop(self, asker):
         """SIGTERM to one daemon after the other."""
         self._begin_stop()
-        _answer(asker, 0, "the site is being stopped")
+        answer(asker, 0, "the site is being stopped")
 
     def do_begin_pause(self, asker):
         """As a stop, but cjcpw stays."""
-        self._waiting.append((asker, states.PAUSED))
+        self._waiting.add(asker, states.PAUSED)
         self._begin_stop()
 
     def do_stop_next(self, _detail):
@@ -204,12 +205,12 @@ class Supervisor:
     def do_rest(self, _detail):
         """All daemons have ended in order; cjcpw stays."""
         self._clear_to_rest()
-        self._answer_waiting("the daemons are stopped")
+        self._waiting.answer(self.state, "the daemons are stopped")
 
     def do_rest_by_force(self, _detail):
         """They took longer than STOP_TIMEOUT."""
         self._clear_to_rest()
-        self._answer_waiting(f"the daemons were killed after {self._limits.stop_timeout_s:g} s")
+        self._waiting.answer(self.state, f"the daemons were killed after {self._limits.stop_timeout_s:g} s")
 
     def do_end(self, _detail):
         """The clean end."""
@@ -217,7 +218,7 @@ class Supervisor:
 
     def do_end_resting(self, asker):
         """The clean end of a cjcpw that has no daemons."""
-        _answer(asker, 0, "the site is being stopped")
+        answer(asker, 0, "the site is being stopped")
         self._end(None)
 
     def do_end_by_force(self, _detail):
@@ -247,7 +248,7 @@ class Supervisor:
         site_cgroup.remove(self._cgroup)
         if left:
             self._log.error("site %s: SIGKILL does not end %s", self.site.name, left)
-        self._answer_waiting(f"cjcpw has ended: {lost}")
+        self._waiting.answer(self.state, f"cjcpw has ended: {lost}")
 
     def do_fail_late(self, _detail):
         """BOOT_TIMEOUT is over."""
@@ -263,19 +264,19 @@ class Supervisor:
 
     def do_wait_along(self, asker):
         """What is asked for is under way: answer when it is done."""
-        self._waiting.append((asker, states.PAUSED if self.state == states.PAUSING else states.UP))
+        self._waiting.add(asker, states.PAUSED if self.state == states.PAUSING else states.UP)
 
     def do_agree(self, asker):
         """It is so already, or goes on anyway."""
-        _answer(asker, 0, f"the site is {self.state}")
+        answer(asker, 0, f"the site is {self.state}")
 
     def do_tell(self, asker):
         """The state itself is the answer."""
-        _answer(asker, 0, self.state)
+        answer(asker, 0, self.state)
 
     def do_refuse(self, asker):
         """Not now."""
-        _answer(asker, 1, f"the site is {self.state}; try again when that is done")
+        answer(asker, 1, f"the site is {self.state}; try again when that is done")
 
     # --- parts of actions --------------------------------------------------------------------
 
@@ -363,7 +364,7 @@ class Supervisor:
         except OSError as error:
             # All is gone, but the disk takes no record of it any more.
             self.failure = failure or DatabaseUnusable(site=self.site.name, reason=str(error))
-        self._answer_waiting("cjcpw has ended: " + str(self.failure or "asked to stop"))
+        self._waiting.answer(self.state, "cjcpw has ended: " + str(self.failure or "asked to stop"))
 
     def _fall(self, failure):
         """An action failed: rest again under nqsstart, else end."""
@@ -376,7 +377,7 @@ class Supervisor:
     def _fall_back(self, failure):
         self._log.error("site %s: %s; cjcpw rests", self.site.name, failure)
         self._clear_to_rest()
-        self._answer_waiting(str(failure))
+        self._waiting.answer(self.state, str(failure))
 
     def _verdict(self, ended):
         daemon, status = ended
@@ -387,15 +388,3 @@ class Supervisor:
     def _too_late(self):
         missing = self._watch.awaited.name if self._watch.awaited else "a daemon"
         return StartTimeout(site=self.site.name, limit_s=f"{self._limits.boot_timeout_s:g}", what=missing)
-
-    def _answer_waiting(self, text):
-        """Answer everyone who waits: 0 where the state is the one that was asked for."""
-        for asker, wanted in self._waiting:
-            _answer(asker, 0 if self.state == wanted else 1, text)
-        self._waiting.clear()
-
-
-def _answer(asker, code, text):
-    """`asker` is None where a signal asked."""
-    if asker is not None:
-        asker.answer(code, text)
