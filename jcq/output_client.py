@@ -12,7 +12,7 @@ import os
 import select
 import sys
 
-from jcq import client
+from jcq import asking, client
 from jcq.errors import AnswerLost, NoAnswer, NotServed
 from jcq.frames import Decoder
 from jcq.options import QCAT
@@ -49,7 +49,7 @@ class _Shown:
             self._file.close()
             self._file = None
 
-    def read(self, command, there, connection, write, asked, _to_delete):
+    def read(self, command, there, connection, write, asked, _accepted):
         """Read the answer and print the file that comes with it; returns the exit code."""
         try:
             return self._read(command, there, connection, write, asked)
@@ -75,7 +75,7 @@ class _Shown:
             self.close()
 
     def _read(self, command, there, connection, write, asked):
-        decoder = Decoder(client.ANSWER_BYTES_MAX)
+        decoder = Decoder(asking.ANSWER_BYTES_MAX)
         while True:
             if self._file and not _wait(connection, self._file):
                 continue
@@ -92,7 +92,7 @@ class _Shown:
                     write(2 if kind == b"e" else 1, text, command)
             if not data:
                 self._let_go()
-                raise AnswerLost(site=there.name or there.directory, advice=client.advice(asked))
+                raise AnswerLost(site=there.name or there.directory, advice=asking.advice(asked))
 
 
 def _receive(connection, there, asked):
@@ -102,7 +102,7 @@ def _receive(connection, there, asked):
     try:
         data, extra, _, _ = connection.recvmsg(1 << 18, _socket.CMSG_LEN(4), _socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
-        silent = f"it was silent for {client.ANSWER_TIMEOUT_S} s; {client.advice(asked)}"
+        silent = f"it was silent for {asking.ANSWER_TIMEOUT_S} s; {asking.advice(asked)}"
         raise NoAnswer(site=there.name or there.directory, advice=silent) from None
     except ConnectionResetError:
         return b"", -1

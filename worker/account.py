@@ -4,7 +4,7 @@ import os
 import pwd
 from dataclasses import dataclass
 
-from jcq.errors import AccountRefused
+from worker.errors import AccountRefused
 
 _DEFAULT_SHELL = "/bin/sh"
 

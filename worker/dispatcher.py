@@ -10,8 +10,9 @@ import selectors
 import time
 from functools import partial
 
-from jcq.errors import JcqError, StaleEpoch
+from jcq.errors import JcqError
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import StaleEpoch
 from jcq.jcdbs.revival import Room
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.model import lifecycle

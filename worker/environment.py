@@ -3,7 +3,7 @@
 import os
 import stat
 
-from jcq.errors import JobNotStarted
+from worker.errors import JobNotStarted
 
 #: More than the submission may bring (jcq.model.request.ENVIRONMENT_BYTES_MAX) with all its netstring lengths.
 _BYTES_MAX = 16 * 1024 * 1024

@@ -8,13 +8,15 @@ import os
 from collections import deque
 
 from jcq import exit_record
-from jcq.errors import AccountRefused, JcqError, LostClaim, MessageTooLong
+from jcq.errors import JcqError
+from jcq.jcdbs.errors import LostClaim
 from jcq.model import lifecycle
 from worker import assignment as stages
 from worker import notice
 from worker.account import account_of
 from worker.assignment import Assignment
 from worker.delivery import KEPT
+from worker.errors import AccountRefused, MessageTooLong
 from worker.pool import IDLE_MAX, Pool
 from worker.specs import deliver_spec, run_spec, spooled_files
 

@@ -6,8 +6,8 @@ import signal
 import socket
 import sys
 
-from jcq.errors import LauncherFailed, ShepherdGone
 from worker import messages
+from worker.errors import LauncherFailed, ShepherdGone
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py")
 _SOCKET_FD = 3

@@ -5,7 +5,7 @@ import resource
 import select
 import time
 
-from jcq.errors import JobNotStarted
+from worker.errors import JobNotStarted
 
 _CAP_SYS_RESOURCE = 24
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -10,7 +10,7 @@ import marshal
 import os
 import sys
 
-from jcq.errors import MessageTooLong
+from worker.errors import MessageTooLong
 
 _FD_BYTES = 4
 _WITH_FD_BYTES_MAX = 4096

@@ -4,7 +4,7 @@ import selectors
 import time
 from functools import partial
 
-from jcq.errors import LauncherFailed, ShepherdGone
+from worker.errors import LauncherFailed, ShepherdGone
 
 #: Shepherds that are kept although they have nothing to do.
 IDLE_MAX = 8

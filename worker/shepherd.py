@@ -39,8 +39,9 @@ import signal
 import time
 
 from jcq import exit_record, process
-from jcq.errors import Fenced, JobNotStarted
+from jcq.errors import Fenced
 from worker import delivery, messages
+from worker.errors import JobNotStarted
 from worker.limits import Limits
 from worker.owner import Owner
 from worker.spawn import IDLE_DIRECTORY, IDLE_UMASK, spawn

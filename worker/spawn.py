@@ -11,8 +11,8 @@ import time
 
 from jcq import process
 from jcq.durable import write_all
-from jcq.errors import JobNotStarted
 from worker.environment import read_environment
+from worker.errors import JobNotStarted
 from worker.limits import has_capability
 
 #: Between jobs a shepherd has these.

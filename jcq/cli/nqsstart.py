@@ -7,9 +7,10 @@ import click
 
 from jcq.cli.errors_to_lines import complain, run
 from jcq.cluster import links, stop
+from jcq.cluster.errors import SiteNotFound
 from jcq.cluster.start import start
 from jcq.config import read_daemon_conf
-from jcq.errors import SiteNotFound, UsageError
+from jcq.errors import UsageError
 from jcq.journal import open_log
 from jcq.site import host_name, lib, root_directory
 

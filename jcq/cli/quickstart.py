@@ -15,8 +15,8 @@ import click
 
 from jcq import site
 from jcq.cli.quickstart_steps import steps
-from jcq.cli.shell_session import ShellSession
-from jcq.errors import QuickstartFailed, UsageError
+from jcq.cli.shell_session import QuickstartFailed, ShellSession
+from jcq.errors import UsageError
 
 #: For the stop after a failed step.
 _STOP_LIMIT_S = 30.0

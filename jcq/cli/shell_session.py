@@ -7,9 +7,13 @@ import signal
 import subprocess
 import time
 
-from jcq.errors import QuickstartFailed
+from jcq.errors import JcqError
 
 _CHUNK_BYTES = 65536
+
+
+class QuickstartFailed(JcqError):
+    """{reason}"""
 
 
 class ShellSession:

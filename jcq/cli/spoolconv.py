@@ -14,7 +14,7 @@ from jcq.cluster.mksite import CONF_FILES, DIRECTORIES
 from jcq.cluster.start import become_owner
 from jcq.cluster.stopped_site import open_database
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import NotPermitted, OldSystemAlive, SiteUnknown, UsageError
+from jcq.errors import NotPermitted, SiteUnknown, UsageError
 from jcq.identity import read_identity
 from jcq.journal import open_log
 from jcq.model.queue import valid_name
@@ -22,13 +22,14 @@ from jcq.process import become_subreaper
 from jcq.spoolconv import alive, layouts
 from jcq.spoolconv.accounts import Accounts
 from jcq.spoolconv.convert import Conversion
+from jcq.spoolconv.errors import OldSystemAlive
 from jcq.spoolconv.files import RequestFiles
 from jcq.spoolconv.lock import one_at_a_time
-from jcq.spoolconv.plan import Wishes
 from jcq.spoolconv.report import Report
 from jcq.spoolconv.source import Source
 from jcq.spoolconv.target import HeldDatabase, RunningSite
 from jcq.spoolconv.verify import Verification
+from jcq.spoolconv.wishes import Wishes
 
 _EPILOG = """\b
 Exit codes:

@@ -14,9 +14,10 @@ from functools import partial
 
 from jcq.cluster import aof, epoch, file_system, heartbeat, locks, owner, record, sweep
 from jcq.cluster.daemons import JCDBS, ORDER, Launch
+from jcq.cluster.errors import AlreadyRunning, OwnedElsewhere, OwnerNotNamed, StartTimeout
 from jcq.config import DaemonConf, read_daemon_conf
 from jcq.crash_points import reach
-from jcq.errors import AlreadyRunning, DatabaseUnusable, Fenced, OwnedElsewhere, OwnerNotNamed, StartTimeout
+from jcq.errors import DatabaseUnusable, Fenced
 from jcq.jcdbs import server
 from jcq.site import Site
 

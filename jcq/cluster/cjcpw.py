@@ -10,13 +10,14 @@ import signal
 from jcq import site_cgroup
 from jcq.cluster import daemons, epoch, expected, states
 from jcq.cluster.answers import LOOKS_PER_LIMIT, Answers
+from jcq.cluster.errors import DaemonDied, StartTimeout, StopIncomplete
 from jcq.cluster.notify import Notifier
 from jcq.cluster.space import FULL, Reserve
 from jcq.cluster.verdict import verdict
 from jcq.cluster.waiting import Waiting, answer
 from jcq.cluster.watch import Watch
 from jcq.crash_points import reach
-from jcq.errors import DaemonDied, DatabaseUnusable, Fenced, JcqError, StartTimeout, StopIncomplete
+from jcq.errors import DatabaseUnusable, Fenced, JcqError
 from jcq.node import boot_id
 from jcq.process import kill_descendants, run_apart
 

@@ -8,7 +8,7 @@ import os
 import time
 
 from jcq.cluster import control, links, owner, record, states, sweep
-from jcq.errors import SiteNotFound
+from jcq.cluster.errors import SiteNotFound
 
 UP = "up"
 MAINTENANCE = "maintenance"

@@ -6,7 +6,8 @@ The new process tells this one by a pipe when all is up, or why it is not.
 import os
 import signal
 
-from jcq.errors import DetachedFailed, JcqError
+from jcq.cluster.errors import DetachedFailed
+from jcq.errors import JcqError
 from jcq.process import be_silent
 
 _UP = b"up"

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 
 from jcq import client
 from jcq.cluster import links, record
+from jcq.cluster.errors import DumpFailed
 from jcq.cluster.start import open_site
 from jcq.cluster.stopped_site import open_database
 from jcq.config import read_daemon_conf, read_site_conf
 from jcq.durable import fsync_directory, write_all
-from jcq.errors import DumpFailed, JcqError, NotPermitted, SiteNotRunning
+from jcq.errors import JcqError, NotPermitted, SiteNotRunning
 from jcq.jcdbs import dump as parts
 from jcq.journal import open_log
 from jcq.model import neutral

@@ -12,9 +12,10 @@ import shutil
 import time
 
 from jcq.cluster import aof
+from jcq.cluster.errors import NoSuchEpoch
 from jcq.crash_points import reach
 from jcq.durable import fsync_directory
-from jcq.errors import DatabaseUnusable, NoSuchEpoch
+from jcq.errors import DatabaseUnusable
 from jcq.jcdbs.server import RESTORED, epoch_directory, socket_of
 
 #: So many epochs are kept, the running one among them, and the newest one that is older than this.

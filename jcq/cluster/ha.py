@@ -7,10 +7,11 @@ them; so it is a valid script as it stands. Values that would need more are refu
 import os
 import re
 
+from jcq.cluster.errors import FileInTheWay
 from jcq.cluster.site_checks import check_name
 from jcq.conf_files import conf_path
 from jcq.durable import write_durably
-from jcq.errors import FileInTheWay, NameNotResolved, UsageError
+from jcq.errors import NameNotResolved, UsageError
 from jcq.site import lib, packed_address, resolve
 
 #: Manager -> [(template, name of the file that is written)].

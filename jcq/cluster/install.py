@@ -12,9 +12,9 @@ from importlib.util import find_spec
 
 from jcq import options
 from jcq.cluster import links, mksite
+from jcq.cluster.errors import MachineIdDiffers, NotOurs
 from jcq.conf_files import conf_path
 from jcq.durable import write_durably
-from jcq.errors import MachineIdDiffers, NotOurs
 from jcq.site import lib, spool
 
 #: Path below the prefix -> (module, flags of the interpreter).

@@ -5,7 +5,8 @@ import re
 import socket
 from dataclasses import dataclass
 
-from jcq.errors import AddressNotHere, DatabaseUnusable, LinkTaken, NameNotResolved, NotPermitted, SiteNotFound
+from jcq.cluster.errors import AddressNotHere, LinkTaken, SiteNotFound
+from jcq.errors import DatabaseUnusable, NameNotResolved, NotPermitted
 from jcq.identity import SiteIdentity, read_identity
 from jcq.site import Site, hex_name, host_name, local_site, packed_address, resolv_def, resolve, short_name, spool
 

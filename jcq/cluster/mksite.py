@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from jcq.cluster import epoch, links, owner
 from jcq.cluster.daemons import Launch
+from jcq.cluster.errors import NamesTaken, OwnName, PathTaken
 from jcq.cluster.locks import SiteLocks
 from jcq.cluster.site_checks import (
     check_database_path,
@@ -23,7 +24,7 @@ from jcq.cluster.site_checks import (
 from jcq.cluster.temporary import site_page, temporary_jcdbs
 from jcq.conf_files import conf_path
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import DatabaseUnusable, NamesTaken, OwnName, PathTaken
+from jcq.errors import DatabaseUnusable
 from jcq.identity import SiteIdentity
 from jcq.jcdbs import server
 from jcq.site import Site, hex_name, host_name, local_site, resolve, spool

@@ -9,8 +9,8 @@ import os
 import shutil
 import stat
 
+from jcq.cluster.errors import OutputSpoolUnusable
 from jcq.durable import fsync_directory
-from jcq.errors import OutputSpoolUnusable
 
 _MODE = 0o711
 #: Names of the site's own directory on its way to become a link, and on its way back.

@@ -16,8 +16,9 @@ import setproctitle
 
 from jcq import nqs_port, port_holder
 from jcq.cluster import links, record
+from jcq.cluster.errors import KeeperFailed, KeeperStays, NoPort
 from jcq.config import read_daemon_conf
-from jcq.errors import KeeperFailed, KeeperStays, NoPort, NotPermitted, PortTaken, UsageError
+from jcq.errors import NotPermitted, PortTaken, UsageError
 from jcq.process import set_comm, wait_gone
 from jcq.site import Site, hex_name, local_site, packed_address, resolve, socket_path, spool
 

@@ -4,18 +4,17 @@ import os
 
 from jcq.cluster import links, record
 from jcq.cluster.daemons import ORDER
-from jcq.errors import (
+from jcq.cluster.errors import (
     LocalSiteInTheWay,
     MachineIdTaken,
-    NameNotResolved,
     PathBad,
     PathFull,
     PathHidden,
     PathMissing,
     PathOverlaps,
     PathReadOnly,
-    UsageError,
 )
+from jcq.errors import NameNotResolved, UsageError
 from jcq.site import lib, local_site
 
 MACHINE_ID_MAX = 2**31 - 1

@@ -13,11 +13,12 @@ from jcq.cluster import links, output_spool, states
 from jcq.cluster.acquire import acquire
 from jcq.cluster.cjcpw import Supervisor
 from jcq.cluster.detach import run_detached
+from jcq.cluster.errors import OutputSpoolUnusable, WrongRoot, WrongSite
 from jcq.cluster.notify import Notifier
 from jcq.cluster.site_checks import check_local_site
 from jcq.cluster.space import FULL, Reserve
 from jcq.config import read_daemon_conf, read_site_conf
-from jcq.errors import DatabaseUnusable, NotPermitted, OutputSpoolUnusable, WrongRoot, WrongSite
+from jcq.errors import DatabaseUnusable, NotPermitted
 from jcq.identity import read_identity
 from jcq.journal import open_log
 from jcq.node import node_id

@@ -10,8 +10,9 @@ import signal
 from contextlib import contextmanager
 
 from jcq.cluster import control, locks, owner, record, sweep
+from jcq.cluster.errors import ControlFailed, StopIncomplete
 from jcq.config import SiteConf, read_site_conf
-from jcq.errors import ConfigError, ControlFailed, JcqError, NotPermitted, StopIncomplete
+from jcq.errors import ConfigError, JcqError, NotPermitted
 from jcq.process import wait_gone
 
 #: cjcpw gives up after STOP_TIMEOUT and kills; it gets this much longer to do so.

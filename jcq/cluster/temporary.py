@@ -7,7 +7,8 @@ import time
 from contextlib import contextmanager
 
 from jcq.cluster.daemons import JCDBS, start
-from jcq.errors import DatabaseUnusable, StartTimeout
+from jcq.cluster.errors import StartTimeout
+from jcq.errors import DatabaseUnusable
 from jcq.jcdbs import server
 from jcq.process import wait_gone
 from jcq.site_page import SitePage

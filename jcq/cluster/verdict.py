@@ -4,8 +4,10 @@ import os
 
 from jcq.cluster import epoch as epochs
 from jcq.cluster.daemons import JCDBS
-from jcq.errors import DaemonDied, DatabaseUnusable, StaleEpoch
+from jcq.cluster.errors import DaemonDied
+from jcq.errors import DatabaseUnusable
 from jcq.jcdbs import server
+from jcq.jcdbs.errors import StaleEpoch
 
 #: Exit codes of daemons that cjcpw passes on: failing over does not help, or the site is lost already.
 _PASSED_ON = (DatabaseUnusable.exit_code, StaleEpoch.exit_code)

@@ -8,8 +8,8 @@ Source: ha-facts.md section 4 (disk full).
 import select
 import time
 
-from jcq.errors import DatabaseLost
 from jcq.jcdbs import server
+from jcq.jcdbs.errors import DatabaseLost
 
 #: With less than this even what has to be written waits.
 BARE_BYTES = 128 * 1024

@@ -10,7 +10,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jcq.errors import JcqError, LimitExceeded, OutcomeUnknown, from_code
+from jcq.errors import JcqError
+from jcq.jcdbs.errors import LimitExceeded, OutcomeUnknown, from_code
 from jcq.model import limits
 
 #: What a client raises when the server does not answer: a lost answer means that the outcome is unknown.

@@ -13,7 +13,7 @@ import socket
 import subprocess
 
 from jcq.durable import write_durably
-from jcq.errors import ServerUnusable
+from jcq.jcdbs.errors import ServerUnusable
 from jcq.model.queue import BATCH, DEFAULT_QUEUES, PIPE, Queue
 from jcq.site import SOCKET_PATH_MAX, socket_path
 

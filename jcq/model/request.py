@@ -223,6 +223,8 @@ class RequestId:
     seq: int
     #: Empty where only the number was given.
     site: str = field(default="")
+    #: Where it is to be, of `12.site@host`; empty where that was not given.
+    host: str = field(default="")
 
 
 def parse_request_id(text, what=""):
@@ -232,7 +234,7 @@ def parse_request_id(text, what=""):
         UsageError: it is none of these.
     """
     number, dot, rest = text.partition(".")
-    site = rest.split("@", 1)[0]
-    if not (number.isascii() and number.isdigit()) or len(number) > 15 or (dot and not site):
+    site, at, host = rest.partition("@")
+    if not (number.isascii() and number.isdigit()) or len(number) > 15 or (dot and not site) or (at and not host):
         raise UsageError(reason=f"{what + ': ' if what else ''}{text!r} is no request id; give 12 or 12.site")
-    return RequestId(int(number), site)
+    return RequestId(int(number), site, host)

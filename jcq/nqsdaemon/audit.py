@@ -7,8 +7,9 @@ lost-and-found. Source: ha-facts.md section 4.
 
 from functools import partial
 
-from jcq.errors import JcqError, StaleEpoch
+from jcq.errors import JcqError
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import StaleEpoch
 from jcq.model import lifecycle
 
 #: Between two steps; a step takes some ms.

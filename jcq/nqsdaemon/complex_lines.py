@@ -3,7 +3,7 @@
 That they show run limit and queues is documented (nqs-facts.md section 3); the words are ours.
 """
 
-from jcq.errors import NoSuchComplex
+from jcq.jcdbs.errors import NoSuchComplex
 
 
 def complex_block(one, site_name):

@@ -13,8 +13,9 @@ from collections import deque
 from functools import partial
 from itertools import chain
 
-from jcq.errors import BadFrame, Fenced, JcqError, StaleEpoch
+from jcq.errors import BadFrame, Fenced, JcqError
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import StaleEpoch
 from jcq.jcdbs.sending import ConnectionLost, Op
 from jcq.model import lifecycle
 from jcq.nqsdaemon.audit import PAUSE_S, Audit

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from logging import Logger
 
 from jcq.config import DaemonConf
-from jcq.errors import DiskShort
 from jcq.identity import SiteIdentity
 from jcq.jcdbs.revival import Room
 from jcq.jcdbs.store import Store
+from jcq.nqsdaemon.errors import DiskShort
 from jcq.nqsdaemon.spool import Spool
 from jcq.site import Site
 

@@ -1,6 +1,6 @@
 """How the end of a request is told to who waited for it, with qwait or with `qsub --wait`."""
 
-from jcq.errors import NoSuchRequest
+from jcq.jcdbs.errors import NoSuchRequest
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Reply
 

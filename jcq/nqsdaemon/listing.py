@@ -46,6 +46,17 @@ def whose(values, call):
     return "uid", str(call.uid)
 
 
+def named_users(values, call):
+    """As `whose`, for requests that are asked for by their ids: anybody's (None) where -u does not say whose."""
+    wanted = whose(values, call)
+    return wanted if "user" in values else None
+
+
+def is_of(request, wanted):
+    """Whether a `Request` is one of those that `whose` returned."""
+    return wanted is None or str(getattr(request, wanted[0])) == wanted[1]
+
+
 def listing(queue, wanted, form, desk):
     """The texts of one queue's live requests: `lines = yield from listing(...)`.
 

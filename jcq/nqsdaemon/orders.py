@@ -7,7 +7,8 @@ code is then 1. A request that moved on between the look and the order is looked
 
 from dataclasses import dataclass
 
-from jcq.errors import JcqError, NoSuchRequest, NotOwner, NotPermitted, RecordChanged, StaleEpoch, WrongState
+from jcq.errors import JcqError, NotPermitted
+from jcq.jcdbs.errors import NoSuchRequest, NotOwner, RecordChanged, StaleEpoch, WrongState
 from jcq.model import lifecycle
 from jcq.nqsdaemon.requestid import find_rid, named_user
 

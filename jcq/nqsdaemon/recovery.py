@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from jcq import exit_record
 from jcq.crash_points import reach
-from jcq.errors import DatabaseUnusable, JcqError, NoSuchQueue, StaleEpoch
+from jcq.errors import DatabaseUnusable, JcqError
 from jcq.jcdbs import keys, server
+from jcq.jcdbs.errors import NoSuchQueue, StaleEpoch
 from jcq.model import lifecycle, restart
 
 _CHUNK = 250

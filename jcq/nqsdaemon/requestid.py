@@ -1,6 +1,7 @@
 """Which request a user means by `12`, `12.site` or `12.site@host` (nqs-facts.md section 2); and whose, by `-u`."""
 
-from jcq.errors import NoSuchRequest, NotOwner, UsageError
+from jcq.errors import UsageError
+from jcq.jcdbs.errors import NoSuchRequest, NotOwner
 from jcq.model.qmgr_values import LOGIN_CHARACTERS_MAX
 from jcq.model.request import parse_request_id
 from jcq.site import host_name, short_name
@@ -15,12 +16,31 @@ def find_rid(text, identity):
     Returns:
         (`<machine id>-<sequence>`, or None where it names another site; the id as people see it).
     Raises:
-        UsageError: it is no request id.
+        UsageError: it is no request id, or as `rid_of`.
     """
-    said = parse_request_id(text)
+    return rid_of(parse_request_id(text), identity)
+
+
+def rid_of(said, identity):
+    """As `find_rid`, of a `jcq.model.request.RequestId`.
+
+    Raises:
+        UsageError: it is to be at another machine than this one, and jcq has no requests at others.
+    """
+    if said.host and not _is_here(said.host, identity):
+        there = f"{said.seq}.{said.site}@{said.host}"
+        raise UsageError(
+            reason=f"{there!r} is at another machine, which jcq does not reach; give {said.seq}.{said.site}"
+        )
     if said.site and not is_this_site(said.site, identity):
         return None, f"{said.seq}.{said.site}"
     return f"{identity.machine_id}-{said.seq}", f"{said.seq}.{identity.name}"
+
+
+def _is_here(host, identity):
+    """Whether `host` is this site, or the machine that it runs on now."""
+    machine = host_name().lower()
+    return is_this_site(host, identity) or host.lower() in ("localhost", machine, short_name(machine))
 
 
 def own_request(text, call, desk):

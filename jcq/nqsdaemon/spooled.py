@@ -3,8 +3,9 @@
 import os
 import stat
 
-from jcq.errors import NotServed, WrongState
+from jcq.errors import NotServed
 from jcq.exit_record import run_file
+from jcq.jcdbs.errors import WrongState
 from jcq.nqsdaemon.request_lines import output_path
 from jcq.nqsdaemon.request_lines import shown as printable
 

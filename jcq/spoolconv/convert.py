@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from jcq.spoolconv import records
-from jcq.spoolconv.plan import RequestPlanner, clean, old_number, with_number
+from jcq.spoolconv.clean import clean
+from jcq.spoolconv.origin import old_number
+from jcq.spoolconv.plan_request import RequestPlanner, with_number
 from jcq.spoolconv.plan_site import Part, SitePlanner
 from jcq.spoolconv.records import Skip
 

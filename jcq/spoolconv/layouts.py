@@ -6,7 +6,8 @@ A reader is a module with `NAME`, `evidence(source)` (what speaks for its layout
 
 import os
 
-from jcq.errors import Unreadable, UsageError, WrongLayout
+from jcq.errors import UsageError
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers import at, gridengine, neutral
 from jcq.spoolconv.readers.declared import reader as declared
 from jcq.spoolconv.readers.declared.probe import probe

@@ -4,7 +4,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 
-from jcq.errors import ImportTaken
+from jcq.jcdbs.errors import ImportTaken
 
 _NAME = ".spoolconv.lock"
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from jcq.jcdbs.ops.site import SiteRecord
 from jcq.model.mail_address import valid_address
 from jcq.model.queue import BATCH, NAME_MAX, PIPE, PRIORITY_MAX, RUN_LIMIT_MAX, TYPES, Queue, valid_name
-from jcq.model.restart import ATTRIBUTES
-from jcq.spoolconv.plan import Place, clean, limits_text
+from jcq.model.restart import ATTRIBUTES, RESTART
+from jcq.spoolconv.clean import clean
+from jcq.spoolconv.plan_fields import limits_text
 from jcq.spoolconv.records import Skip
 
 _MANAGER = "manager:"
@@ -32,6 +33,18 @@ _PARAMS = {
 _UNSET = ("default_queue", "mail_account")
 _SHOWN = ("type", "priority", "run_limit", "user_limit", "destinations", "pipeonly", "restart", "background",
           "restricted", "users", "groups")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the requests of an old queue go."""
+
+    name: str
+    #: The site has it already, and it is not changed.
+    exists: bool
+    restart: str = RESTART
+    #: Stored text of its resource limits.
+    limits: str = ""
 
 
 @dataclass

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 
-from jcq.spoolconv.plan import clean
+from jcq.spoolconv.clean import clean
 
 CONVERTED, NOTED, SKIPPED = "converted", "noted", "skipped"
 OUTCOMES = (CONVERTED, NOTED, SKIPPED)

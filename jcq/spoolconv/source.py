@@ -12,7 +12,7 @@ import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 
 #: No file of a spool that is worth reading is greater than this; a sparse one of terabytes is not to be read.
 FILE_BYTES_MAX = 64 * 1024 * 1024

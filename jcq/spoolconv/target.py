@@ -6,10 +6,11 @@ Both do the same in the same steps; what is staged becomes part of the site in o
 import json
 
 from jcq import client
-from jcq.errors import ConversionFailed, JcqError
+from jcq.errors import JcqError
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.model.request import Request
 from jcq.spoolconv import facts
+from jcq.spoolconv.errors import ConversionFailed
 
 VERB = "spoolconv"
 #: Bytes that one message to nqsdaemon may carry, with room for what stands around them.

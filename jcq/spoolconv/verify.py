@@ -10,10 +10,11 @@ import os
 from collections import Counter
 
 from jcq.frames import netstring
-from jcq.jcdbs.store import SiteRecord
+from jcq.jcdbs.ops.site import SiteRecord
 from jcq.spoolconv import records
+from jcq.spoolconv.clean import clean
 from jcq.spoolconv.facts import SiteFacts
-from jcq.spoolconv.plan import Planned, RequestPlanner, clean
+from jcq.spoolconv.plan_request import Planned, RequestPlanner
 from jcq.spoolconv.plan_site import Part, SitePlanner
 from jcq.spoolconv.records import Skip
 

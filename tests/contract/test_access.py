@@ -2,7 +2,7 @@
 
 import pytest
 
-from jcq.errors import AccessExists, NoSuchAccess, NoSuchQueue, QueueClosed, QueueRestricted, QueueUnrestricted
+from jcq.jcdbs.errors import AccessExists, NoSuchAccess, NoSuchQueue, QueueClosed, QueueRestricted, QueueUnrestricted
 from jcq.model.lifecycle import DONE, HELD, QUEUED, REJECTED, WAITING
 from support import backends
 from support.store_bench import ALICE, BOB, NOW_S, OPERATOR

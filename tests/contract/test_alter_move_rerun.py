@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jcq.errors import (
+from jcq.jcdbs.errors import (
     BadValue,
     HeldByOperator,
     InQueueAlready,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jcq.errors import BadValue, LostClaim, NoSuchRequest, WrongState
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import BadValue, LostClaim, NoSuchRequest, WrongState
 from jcq.model import lifecycle
 from jcq.model.lifecycle import (
     ARRIVING,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jcq.errors import DatabaseEmpty, RecordDamaged
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import DatabaseEmpty, RecordDamaged
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import DONE, EXITING, HELD, NOWHERE, QUEUED, RUNNING, WAITING
 from support.store_bench import ALICE, NOW_S, OPERATOR, WORKER

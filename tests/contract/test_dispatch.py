@@ -2,8 +2,8 @@
 
 import pytest
 
-from jcq.errors import LostClaim
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import LostClaim
 from jcq.model.lifecycle import DONE, EXITED, EXITING, HELD, QUEUED, RUNNING, SIGNALLED
 from support.store_bench import ALICE, NODE, NOW_S, RETENTION_S, TTL_S, WORKER
 

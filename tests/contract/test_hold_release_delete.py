@@ -2,8 +2,8 @@
 
 import pytest
 
-from jcq.errors import NoSuchRequest, NotOwner, WrongState
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import NoSuchRequest, NotOwner, WrongState
 from jcq.model.lifecycle import DELETED, DONE, HELD, QUEUED, WAITING
 from support.store_bench import ALICE, BOB, NOW_S, OPERATOR
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jcq.errors import BadValue, ComplexExists, ImportTaken, NoSuchQueue, QueueExists, SiteConfigured
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import BadValue, ComplexExists, ImportTaken, NoSuchQueue, QueueExists, SiteConfigured
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import HELD, QUEUED, WAITING
 from jcq.model.queue import PIPE, Queue

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jcq.errors import BadValue, LimitExceeded, NoSuchQueue, QueueClosed, RecordDamaged
+from jcq.jcdbs.errors import BadValue, LimitExceeded, NoSuchQueue, QueueClosed, RecordDamaged
 from jcq.jcdbs.store import Store
 from jcq.model import limits
 from jcq.model.lifecycle import DONE, HELD, QUEUED, REJECTED, WAITING

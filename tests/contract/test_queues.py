@@ -2,7 +2,7 @@
 
 import pytest
 
-from jcq.errors import (
+from jcq.jcdbs.errors import (
     BadValue,
     DestinationExists,
     NoSuchDestination,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jcq.errors import StaleEpoch, WrongState
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import StaleEpoch, WrongState
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import DEPARTING, DONE, EXITED, EXITING, HELD, PURGED, QUEUED, ROUTING, RUNNING, WAITING
 from support.store_bench import ALICE, NOW_S, WORKER

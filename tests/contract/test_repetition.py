@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from jcq.errors import LostClaim, OutcomeUnknown
+from jcq.jcdbs.errors import LostClaim, OutcomeUnknown
 from jcq.jcdbs.sending import ConnectionLost
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import DELETED, DONE, EXITED, EXITING, HELD, NOWHERE, QUEUED, RUNNING

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from jcq.errors import BadValue, SchemaNewer
 from jcq.jcdbs import keys, scripts
+from jcq.jcdbs.errors import BadValue, SchemaNewer
 from jcq.jcdbs.store import Store
 from support import backends, skips
 from support.store_bench import NOW_S, WORKER

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from jcq.errors import LostClaim, StaleEpoch
 from jcq.jcdbs import scripts
+from jcq.jcdbs.errors import LostClaim, StaleEpoch
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import EXITED
 from jcq.model.queue import Queue

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from jcq.errors import BadValue, NoSuchQueue, QueueDisabled, QueuePipeOnly
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import BadValue, NoSuchQueue, QueueDisabled, QueuePipeOnly
 from jcq.model.lifecycle import HELD, QUEUED, WAITING
 from jcq.model.request import Request
 from support.store_bench import ALICE, NOW_S

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from jcq.errors import BadValue, ComplexExists, InComplex, NoSuchComplex, NoSuchQueue, NotInComplex, QueueInUse
+from jcq.jcdbs.errors import BadValue, ComplexExists, InComplex, NoSuchComplex, NoSuchQueue, NotInComplex, QueueInUse
 from jcq.jcdbs.ops.queues import Complex
 from jcq.jcdbs.store import Store
 from jcq.model.lifecycle import HELD, QUEUED

@@ -8,7 +8,8 @@ import logging
 import pytest
 
 from jcq.cluster.aof import TAIL_BYTES_MAX
-from jcq.errors import DatabaseUnusable, JcqError, NoSuchEpoch
+from jcq.cluster.errors import NoSuchEpoch
+from jcq.errors import DatabaseUnusable, JcqError
 from jcq.jcdbs import keys
 from jcq.model import lifecycle
 from support import site_data

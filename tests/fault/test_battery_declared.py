@@ -8,11 +8,11 @@ import tracemalloc
 
 import pytest
 
-from jcq.errors import Unreadable, WrongLayout
 from jcq.model import limits
 from jcq.model.queue import PRIORITY_MAX, TYPES
 from jcq.model.request import SCRIPT_BYTES_MAX
 from jcq.model.restart import ATTRIBUTES
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.declared import reader
 from jcq.spoolconv.readers.declared.probe import probe
 from jcq.spoolconv.records import STATES, OldComplex, OldQueue, OldRequest, OldSetting, Skip

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from jcq.config import DaemonConf
-from jcq.errors import DatabaseLost, OutcomeUnknown
 from jcq.jcdbs import keys, server
+from jcq.jcdbs.errors import DatabaseLost, OutcomeUnknown
 from jcq.jcdbs.revival import BARE_BYTES, Revival, Room
 from jcq.jcdbs.sending import connect
 from jcq.model.lifecycle import QUEUED

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from jcq import exit_record
-from jcq.errors import MessageTooLong
 from support.slots import AS_ROOT, Slots, mode, read
+from worker.errors import MessageTooLong
 
 
 @pytest.fixture

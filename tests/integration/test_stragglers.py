@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from jcq import exit_record, process
-from jcq.errors import ShepherdGone
 from support.slots import LIMIT_S, Slots, command_line, read, tree, with_word
 from support.waiting import wait_until
+from worker.errors import ShepherdGone
 
 #: A loop that is deaf to everything but SIGKILL; the word after it names it. It says that it lives by a file.
 DEAF = """trap '' TERM HUP INT QUIT USR1; : > "$READY"; while :; do sleep 1; done"""

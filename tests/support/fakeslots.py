@@ -3,7 +3,7 @@
 import socket
 from types import SimpleNamespace
 
-from jcq.errors import ShepherdGone
+from worker.errors import ShepherdGone
 
 
 class FakeShepherd:

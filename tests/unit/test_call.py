@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jcq.errors import BadFrame, JcqError, NoSuchQueue, UsageError
+from jcq.errors import BadFrame, JcqError, UsageError
 from jcq.frames import netstring, split
+from jcq.jcdbs.errors import NoSuchQueue
 from jcq.model.request import ARGUMENTS_MAX, ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
 from jcq.nqsdaemon.call import ARGUMENT_BYTES_MAX, Call, Reply, encode_reply, log_refusal, parse_call, refusal
 

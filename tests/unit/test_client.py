@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from jcq import client
+from jcq import qsub_script
 from jcq.frames import netstring
 from jcq.model.request import SCRIPT_BYTES_MAX
 from jcq.options import TABLES
@@ -71,7 +71,7 @@ def test_the_largest_script(tmp_path):
         code, _, err = daemon.run("qsub", stdin=b"#" * (SCRIPT_BYTES_MAX + 1))
         assert (code, err) == (2, b"qsub: the script from standard input is larger than 16 MiB\n")
         assert len(daemon.messages) == 1
-    assert client.SCRIPT_BYTES_MAX == SCRIPT_BYTES_MAX
+    assert qsub_script.SCRIPT_BYTES_MAX == SCRIPT_BYTES_MAX
 
 
 # --- how an answer is taken --------------------------------------------------------------------

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from jcq.cluster import condition, control, owner, record, states
-from jcq.errors import SiteNotFound
+from jcq.cluster.errors import SiteNotFound
 from jcq.site import Site
 
 NAME = "testsite"

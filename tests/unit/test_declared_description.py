@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jcq.errors import WrongLayout
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers.declared import description
 from support.declared_spool import example
 

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from jcq.cluster import aof, epoch
-from jcq.errors import DatabaseUnusable, NoSuchEpoch
+from jcq.cluster.errors import NoSuchEpoch
+from jcq.errors import DatabaseUnusable
 from jcq.jcdbs import server
 from jcq.site import Site
 

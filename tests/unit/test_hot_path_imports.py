@@ -20,7 +20,7 @@ ALLOWED = {
     "_socket",
     # jcq
     "jcq", "jcq.cli", *(f"jcq.cli.{command}" for command in TABLES),
-    "jcq.client", "jcq.errors", "jcq.frames", "jcq.options", "jcq.site",
+    "jcq.asking", "jcq.client", "jcq.errors", "jcq.frames", "jcq.options", "jcq.qsub_script", "jcq.site",
 }  # fmt: skip
 
 PRINT_MODULES = "import os; os.write(2, ' '.join(sys.modules).encode())"
@@ -56,6 +56,7 @@ def test_only_the_allowed_modules(tmp_path, command, args):
         assert len(daemon.messages) == 1
     loaded = set(done.stderr.decode().split())
     assert "jcq.client" in loaded
+    assert ("jcq.qsub_script" in loaded) == (command == "qsub")
     assert loaded - ALLOWED - bare_modules() - set(sys.builtin_module_names) == set()
 
 

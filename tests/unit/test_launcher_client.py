@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from jcq.errors import LauncherFailed
 from worker import messages
+from worker.errors import LauncherFailed
 from worker.launcher_client import Launcher
 
 #: Several times what a socket's buffer holds.

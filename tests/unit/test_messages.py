@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from jcq.errors import MessageTooLong
 from worker import messages
+from worker.errors import MessageTooLong
 
 
 @pytest.fixture

@@ -7,21 +7,20 @@ from types import SimpleNamespace
 import pytest
 
 from jcq.cluster import links, record, site_checks
-from jcq.config import DaemonConf
-from jcq.errors import (
+from jcq.cluster.errors import (
     AddressNotHere,
     LinkTaken,
     LocalSiteInTheWay,
     MachineIdTaken,
-    NameNotResolved,
     PathBad,
     PathFull,
     PathHidden,
     PathMissing,
     PathOverlaps,
     PathReadOnly,
-    UsageError,
 )
+from jcq.config import DaemonConf
+from jcq.errors import NameNotResolved, UsageError
 from jcq.identity import SiteIdentity
 from jcq.site import Site, spool
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from jcq.errors import WrongLayout
 from jcq.model import neutral
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers.neutral import evidence, read
 from jcq.spoolconv.records import STATES, OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.source import Source

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jcq.conf_files import conf_path
-from jcq.errors import WrongLayout
 from jcq.model import neutral
 from jcq.model.neutral_schema import schema
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers.neutral import evidence, read
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.seen import Seen

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from jcq.cluster import output_spool
-from jcq.errors import OutputSpoolUnusable
+from jcq.cluster.errors import OutputSpoolUnusable
 from jcq.site import Site
 
 LOG = logging.Logger("test")

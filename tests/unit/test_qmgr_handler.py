@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from jcq.errors import NoSuchQueue, StaleEpoch
+from jcq.jcdbs.errors import NoSuchQueue, StaleEpoch
 from jcq.model import lifecycle
 from jcq.model.queue import Queue
 from jcq.model.restart import ATTRIBUTES

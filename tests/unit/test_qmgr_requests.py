@@ -38,6 +38,7 @@ def test_delete_request_ends_what_waits_and_kills_what_runs(manager):
     assert (manager.state(1), manager.state(2)) == (RUNNING, DONE)
     assert signals(manager) == {"200-1": (9,)}
     manager.refused("delete request 2", "Request 2.testsite has ended already.")
+    manager.refused("delete request 1.testsite@elsewhere", "is at another machine", "give 1.testsite", exit_code=2)
 
 
 def test_suspend_and_resume(manager):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jcq.errors import JcqError, WrongLayout
+from jcq.errors import JcqError
 from jcq.model import queue, restart
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers import at, at_job
 from jcq.spoolconv.records import HELD, QUEUED, WAITING, OldQueue, OldRequest, Skip
 from jcq.spoolconv.source import Source

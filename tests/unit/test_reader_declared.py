@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from jcq.errors import Unreadable, WrongLayout
 from jcq.spoolconv import source as source_module
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.declared import description, look, reader
 from jcq.spoolconv.readers.declared.probe import probe
 from jcq.spoolconv.readers.declared.recognition import signs

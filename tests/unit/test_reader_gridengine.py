@@ -8,9 +8,10 @@ import shutil
 
 import pytest
 
-from jcq.errors import JcqError, WrongLayout
+from jcq.errors import JcqError
 from jcq.model import queue as queue_model
 from jcq.model import restart
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers import gridengine
 from jcq.spoolconv.readers.names import QueueNames
 from jcq.spoolconv.readers.sge import cull, resources

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from jcq.errors import JcqError, Unreadable
+from jcq.errors import JcqError
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers import gridengine
 from jcq.spoolconv.readers.sge import berkeleydb
 from jcq.spoolconv.records import OldQueue, OldRequest, Skip

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from jcq.errors import DatabaseUnusable, RecordDamaged
+from jcq.errors import DatabaseUnusable
 from jcq.jcdbs import keys, server
+from jcq.jcdbs.errors import RecordDamaged
 from jcq.jcdbs.store import Store
 from jcq.nqsdaemon.audit import Audit
 from jcq.nqsdaemon.recovery import recover

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from jcq.config import DaemonConf
-from jcq.errors import ServerUnusable
 from jcq.jcdbs import server
+from jcq.jcdbs.errors import ServerUnusable
 from jcq.site import Site
 
 

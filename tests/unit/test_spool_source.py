@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.source import Source
 
 

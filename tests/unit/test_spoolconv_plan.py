@@ -12,18 +12,12 @@ from jcq.model.queue import PIPE, Queue
 from jcq.model.restart import ATTRIBUTES, MIGRATION_STOP, PURGE, RESTART, STOP
 from jcq.spoolconv import facts, records
 from jcq.spoolconv.accounts import Account
-from jcq.spoolconv.plan import (
-    LOOK_FIRST,
-    Place,
-    RequestPlanner,
-    Wishes,
-    limits_text,
-    old_number,
-    origin_of,
-    with_number,
-)
-from jcq.spoolconv.plan_site import Part, SitePlanner, legal_name
+from jcq.spoolconv.origin import old_number, origin_of
+from jcq.spoolconv.plan_fields import limits_text
+from jcq.spoolconv.plan_request import LOOK_FIRST, RequestPlanner, with_number
+from jcq.spoolconv.plan_site import Part, Place, SitePlanner, legal_name
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
+from jcq.spoolconv.wishes import Wishes
 
 NOW_S = 1_800_000_000.0
 NEW = Place("old", exists=False)

@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from jcq.cluster import acquire, file_system, heartbeat, locks, owner
+from jcq.cluster.errors import AlreadyRunning, OwnedElsewhere, OwnerNotNamed
 from jcq.cluster.file_system import FileSystem
 from jcq.cluster.heartbeat import Beat
 from jcq.config import DaemonConf
-from jcq.errors import AlreadyRunning, OwnedElsewhere, OwnerNotNamed
 from jcq.node import boot_id, pid_namespace
 from jcq.site import Site
 

@@ -1,5 +1,7 @@
 """The verb qdel: who may delete what, in which state."""
 
+import os
+
 import pytest
 
 from jcq.jcdbs import keys
@@ -27,7 +29,8 @@ def running(work, uid=1000):
 
 
 @pytest.mark.parametrize(
-    "said", ["12", "12.testsite", "012", "12.TESTSITE", "12.testsite.example", "12.testsite@host9"]
+    "said",
+    ["12", "12.testsite", "012", "12.TESTSITE", "12.testsite.example", "12.testsite@testsite", "12.testsite@localhost"],
 )
 @pytest.mark.parametrize("options", [(), ("-k",), ("-9",), ("-TERM",)])
 def test_a_queued_request_is_deleted(work, said, options):
@@ -152,3 +155,27 @@ def test_a_request_that_starts_between_the_look_and_the_act(work, monkeypatch):
     assert (reply.exit_code, reply.out) == (1, "")
     assert reply.err.startswith("Request 12.testsite is running. ")
     assert work.request(12).state == "RUNNING"
+
+
+@pytest.mark.parametrize("said", ["12.testsite@elsewhere", "12.elsewhere@elsewhere"])
+@pytest.mark.parametrize(
+    "command", ["qdel", "qhold", "qsig", "qmove batch", "qalter -p 1", "qwait", "qcat", "qstat", "qstatr"]
+)
+def test_a_request_at_another_machine_is_refused(work, command, said):
+    verb, *words = command.split()
+    reply = work.call(verb, *words, said)
+    number = said.partition("@")[0]
+    assert (reply.exit_code, reply.err) == (
+        1 if verb == "qstat" else 2,
+        f"{verb}: {said!r} is at another machine, which jcq does not reach; give {number}\n",
+    )
+    assert work.request(12).state == "QUEUED"
+
+
+def test_the_machine_that_the_site_runs_on_may_be_named(work):
+    assert work.call("qdel", f"12.testsite@{os.uname().nodename}").exit_code == 0
+
+
+def test_an_empty_host_is_none(work):
+    reply = work.call("qdel", "12.testsite@")
+    assert (reply.exit_code, reply.err) == (2, "qdel: '12.testsite@' is no request id; give 12 or 12.site\n")

@@ -49,6 +49,21 @@ def test_one_s_own_requests_by_default_everyone_s_with_a_one_user_s_with_u(work)
     assert listed(work, "-a", "batch") == ["1.testsite", "2.testsite"]
 
 
+@pytest.mark.parametrize("command", ["qstat", "qstatr"])
+def test_u_says_whose_a_request_is_that_is_named_by_its_id(work, command):
+    work.submit(1)
+    work.submit(2, uid=1001, user="jones")
+    for user in ("jones", "1001"):
+        reply = work.call(command, "-u", user, "1", "2", "7")
+        assert reply.exit_code == 1
+        assert "2.testsite" in reply.out
+        assert "1.testsite" not in reply.out
+        assert reply.err == f"{command}: {user} has no request 1.testsite\nRequest 7.testsite does not exist.\n"
+    reply = work.call(command, "-a", "1", "2")
+    assert (reply.exit_code, "1.testsite" in reply.out, "2.testsite" in reply.out) == (0, True, True)
+    assert work.call(command, "-u", "a:b", "1").exit_code == 2
+
+
 @pytest.mark.parametrize("form", [(), ("-l",), ("-x",), ("--json",)])
 def test_every_form_is_filtered_alike(work, form):
     work.submit(1, name="mine")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jcq.errors import RecordDamaged
+from jcq.jcdbs.errors import RecordDamaged
 from jcq.jcdbs.ops.maker import Maker, flat, text
 from jcq.model.limits import to_text
 from jcq.model.queue import DEFAULT_QUEUES, TYPES, Queue

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from itertools import chain
 
-from jcq.errors import NoSuchRequest
 from jcq.jcdbs import keys
+from jcq.jcdbs.errors import NoSuchRequest
 from jcq.jcdbs.ops.maker import Maker, flat, text
 from jcq.jcdbs.sending import Op
 from jcq.model import lifecycle

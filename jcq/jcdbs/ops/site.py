@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from itertools import chain
 
-from jcq.errors import RecordDamaged
 from jcq.jcdbs import keys, scripts
+from jcq.jcdbs.errors import RecordDamaged
 from jcq.jcdbs.ops.maker import Maker, flat, text
 from jcq.jcdbs.sending import Op
 from jcq.model.request import PRIORITY_DEFAULT

@@ -9,7 +9,7 @@ up when they are added, and names are what is shown. What is in a queue already 
 import grp
 import pwd
 
-from jcq.errors import NoSuchAccount, NoSuchGroup
+from jcq.nqsdaemon.errors import NoSuchAccount, NoSuchGroup
 
 ID_MAX = 2**32 - 2
 

@@ -5,8 +5,9 @@ is about cannot go wrong here. What would make a thing that jcq has not (a devic
 refused: a script that goes on to use it must not believe that it is there.
 """
 
-from jcq.errors import BadValue, NotInJcq
+from jcq.jcdbs.errors import BadValue
 from jcq.model.queue import PIPE
+from jcq.nqsdaemon.errors import NotInJcq
 
 
 def _accepted(note):

@@ -6,35 +6,55 @@ either with a running NQS. The other names are formed after their pattern, so sc
 TCML_REFUSED is ours altogether: it stands where no such name is at hand. The texts of failures are ours.
 """
 
-from jcq import errors
+from jcq.errors import NotPermitted, SiteNotRunning
+from jcq.jcdbs.errors import (
+    AccessExists,
+    BadValue,
+    ComplexExists,
+    DestinationExists,
+    InComplex,
+    NoSuchAccess,
+    NoSuchComplex,
+    NoSuchDestination,
+    NoSuchManager,
+    NoSuchQueue,
+    NoSuchRequest,
+    NotInComplex,
+    QueueEnabled,
+    QueueExists,
+    QueueNotEmpty,
+    QueueUnrestricted,
+    SelfDestination,
+)
+from jcq.nqsdaemon.errors import ManagerFixed, NoSuchAccount, NoSuchGroup
 
 COMPLETE = "TCML_COMPLETE"
 REFUSED = "TCML_REFUSED"
 
 _CODES = {
     # To the commands of qmgr it is raised for a wrong type of queue only.
-    errors.BadValue: "TCML_WROQUETYP",
-    errors.AccessExists: "TCML_ALREADACC",
-    errors.ComplexExists: "TCML_ALREADEXI",
-    errors.InComplex: "TCML_ALREADCOM",
-    errors.NoSuchComplex: "TCML_NOSUCHCOM",
-    errors.NotInComplex: "TCML_NOTMEMCOM",
-    errors.DestinationExists: "TCML_ALREADEXI",
-    errors.ManagerFixed: "TCML_ROOTINDEL",
-    errors.NoSuchAccess: "TCML_NOACCNOW",
-    errors.NoSuchAccount: "TCML_NOSUCHACC",
-    errors.NoSuchDestination: "TCML_NOSUCHDES",
-    errors.NoSuchGroup: "TCML_NOSUCHGRP",
-    errors.NoSuchManager: "TCML_NOSUCHMAN",
-    errors.NoSuchQueue: "TCML_NOSUCHQUE",
-    errors.NoSuchRequest: "TCML_NOSUCHREQ",
-    errors.NotPermitted: "TCML_INSUFFPRV",
-    errors.QueueEnabled: "TCML_QUEENABLE",
-    errors.QueueExists: "TCML_ALREADEXI",
-    errors.QueueUnrestricted: "TCML_UNRESTR",
-    errors.QueueNotEmpty: "TCML_QUEHASREQ",
-    errors.SelfDestination: "TCML_SELFREFDES",
-    errors.SiteNotRunning: "TCML_NOLOCALDAE",
+    BadValue: "TCML_WROQUETYP",
+    AccessExists: "TCML_ALREADACC",
+    ComplexExists: "TCML_ALREADEXI",
+    InComplex: "TCML_ALREADCOM",
+    NoSuchComplex: "TCML_NOSUCHCOM",
+    NotInComplex: "TCML_NOTMEMCOM",
+    DestinationExists: "TCML_ALREADEXI",
+    ManagerFixed: "TCML_ROOTINDEL",
+    NoSuchAccess: "TCML_NOACCNOW",
+    NoSuchAccount: "TCML_NOSUCHACC",
+    NoSuchDestination: "TCML_NOSUCHDES",
+    NoSuchGroup: "TCML_NOSUCHGRP",
+    NoSuchManager: "TCML_NOSUCHMAN",
+    NoSuchQueue: "TCML_NOSUCHQUE",
+    NoSuchRequest: "TCML_NOSUCHREQ",
+    NotPermitted: "TCML_INSUFFPRV",
+    QueueEnabled: "TCML_QUEENABLE",
+    QueueExists: "TCML_ALREADEXI",
+    QueueUnrestricted: "TCML_UNRESTR",
+    QueueNotEmpty: "TCML_QUEHASREQ",
+    SelfDestination: "TCML_SELFREFDES",
+    SiteNotRunning: "TCML_NOLOCALDAE",
 }
 
 

@@ -8,22 +8,21 @@ the loop, from the end that would start last, so that nothing starts only becaus
 import signal
 from dataclasses import replace
 
-from jcq.errors import (
+from jcq.errors import JcqError, UsageError
+from jcq.jcdbs.errors import (
     BadValue,
-    JcqError,
     LimitExceeded,
     NoSuchRequest,
     QueueClosed,
     QueueDisabled,
     QueuePipeOnly,
     QueueRestricted,
-    SameQueue,
-    UsageError,
     WrongState,
 )
 from jcq.model import lifecycle
+from jcq.nqsdaemon.errors import SameQueue
 from jcq.nqsdaemon.orders import CHUNK, GONE_ON, STARTED, Order, order_each, refuse_state, refuse_unless_running
-from jcq.nqsdaemon.requestid import is_this_site
+from jcq.nqsdaemon.requestid import rid_of
 
 #: NQS's time between SIGTERM and SIGKILL (nqs-facts.md section 4).
 _ABORT_S = 60
@@ -46,7 +45,7 @@ def _each(key, decide):
     def change(values, call, desk):
         """Act on each request as an operator, whoever owns it. Raises Refusals for those that could not be."""
         wanted = values[key] if isinstance(values[key], tuple) else (values[key],)
-        named = list(dict.fromkeys(_find(one, desk.identity) for one in wanted))
+        named = list(dict.fromkeys(rid_of(one, desk.identity) for one in wanted))
         said = {shown: NoSuchRequest(detail=shown) for _, shown in named}
         yield from order_each(
             named,
@@ -61,13 +60,6 @@ def _each(key, decide):
         return []
 
     return change
-
-
-def _find(wanted, identity):
-    """(rid, or None where it is of another site, the id as people see it) of a `RequestId`."""
-    if wanted.site and not is_this_site(wanted.site, identity):
-        return None, f"{wanted.seq}.{wanted.site}"
-    return f"{identity.machine_id}-{wanted.seq}", f"{wanted.seq}.{identity.name}"
 
 
 def _known(request, shown):

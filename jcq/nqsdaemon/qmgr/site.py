@@ -7,8 +7,9 @@ import os
 import pwd
 import sys
 
-from jcq.errors import ManagerFixed, NoSuchAccount, UsageError
+from jcq.errors import UsageError
 from jcq.nqsdaemon.call import PATH_BYTES_MAX
+from jcq.nqsdaemon.errors import ManagerFixed, NoSuchAccount
 from jcq.nqsdaemon.qmgr.show import always_managers
 
 #: What the process that stops the site gets of our environment; never JCQ_SITE or JCQ_EPOCH, which

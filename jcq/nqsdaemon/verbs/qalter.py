@@ -7,7 +7,8 @@ the damage would never be found.
 
 from dataclasses import replace
 
-from jcq.errors import BadValue, UsageError
+from jcq.errors import UsageError
+from jcq.jcdbs.errors import BadValue
 from jcq.model import limits
 from jcq.model.directives import refuse_contradiction
 from jcq.nqsdaemon import submission

@@ -6,8 +6,9 @@ of the attempt which runs now: with -f the client follows this attempt, and the 
 
 import os
 
-from jcq.client import NOT_NOW_CODE
-from jcq.errors import UsageError, WrongState
+from jcq.asking import NOT_NOW_CODE
+from jcq.errors import UsageError
+from jcq.jcdbs.errors import WrongState
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import Part, Reply
 from jcq.nqsdaemon.request_lines import output_path

@@ -1,7 +1,7 @@
 """The verb qchk: jcq takes no checkpoints, and says so of each request that it would be asked for."""
 
-from jcq.errors import NoCheckpoint
 from jcq.nqsdaemon.call import answer
+from jcq.nqsdaemon.errors import NoCheckpoint
 from jcq.nqsdaemon.orders import act_on, refuse_unless_running
 from jcq.options import QCHK, parse
 

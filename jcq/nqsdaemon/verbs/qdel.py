@@ -4,7 +4,7 @@
 running one, and is refused where there is none. Messages: nqs-facts.md section 4 (MEM-lo).
 """
 
-from jcq.errors import WrongState
+from jcq.jcdbs.errors import WrongState
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.orders import GONE_ON, Order, act_on, refuse_state

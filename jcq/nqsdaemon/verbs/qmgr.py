@@ -1,6 +1,7 @@
 """The verb qmgr: one command line, carried out with the caller's right, answered in NQS's form."""
 
-from jcq.errors import JcqError, NotPermitted, StaleEpoch, UsageError
+from jcq.errors import JcqError, NotPermitted, UsageError
+from jcq.jcdbs.errors import StaleEpoch
 from jcq.model.qmgr_commands import MANAGER, OPERATOR, USER
 from jcq.model.qmgr_grammar import parse
 from jcq.model.qmgr_help import help_text

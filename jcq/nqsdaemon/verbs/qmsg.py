@@ -6,7 +6,8 @@ whose own descriptors append too, is not disturbed.
 
 import os
 
-from jcq.errors import NotServed, UsageError, WrongState
+from jcq.errors import NotServed, UsageError
+from jcq.jcdbs.errors import WrongState
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.orders import Order, act_on, refuse_unless_running
 from jcq.nqsdaemon.spooled import STREAMS, open_output, refuse_direct

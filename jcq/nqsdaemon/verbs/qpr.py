@@ -1,6 +1,6 @@
 """The verb qpr: jcq has no devices, so it prints nothing."""
 
-from jcq.errors import NoDevices
+from jcq.nqsdaemon.errors import NoDevices
 from jcq.options import QPR, parse
 
 

@@ -1,6 +1,6 @@
 """The verb qrls: let held requests run again when their turn comes."""
 
-from jcq.errors import WrongState
+from jcq.jcdbs.errors import WrongState
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.orders import STARTED, Order, act_on, refuse_state

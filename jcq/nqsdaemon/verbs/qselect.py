@@ -6,7 +6,8 @@ that runs and is suspended is SUSPENDED, not RUNNING. When nothing fits, nothing
 
 from fnmatch import fnmatchcase
 
-from jcq.errors import NoSuchQueue, UsageError
+from jcq.errors import UsageError
+from jcq.jcdbs.errors import NoSuchQueue
 from jcq.model import lifecycle
 from jcq.model.request import PRIORITY_MAX
 from jcq.nqsdaemon.call import Reply

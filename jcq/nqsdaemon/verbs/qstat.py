@@ -3,17 +3,19 @@
 Without an option the caller's own requests are listed, with -u a user's (login name or uid), with -a everyone's: what
 stands in a queue is no secret in NQS, while scripts and environments are never shown. Counts are
 always those of all users. An operand is a queue, or a request id, which shows that request, also
-when it has ended and is still retained; with requests only, no queue is shown. What is not found
-is one line on standard error and code 1, and the rest is shown. With -c complexes are shown, and nothing else, as in
+when it has ended and is still retained; with requests only, no queue is shown. With -u a request of
+another user is not shown by its id, either. What is not found is one line on standard error and code 1,
+and the rest is shown. With -c complexes are shown, and nothing else, as in
 NQS; operands are then their names.
 """
 
 import json
 
-from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest, UsageError
+from jcq.errors import JcqError, UsageError
+from jcq.jcdbs.errors import NoSuchQueue, NoSuchRequest
 from jcq.nqsdaemon.call import Reply
 from jcq.nqsdaemon.complex_lines import chosen, complex_block
-from jcq.nqsdaemon.listing import CHUNK, listing, whose
+from jcq.nqsdaemon.listing import CHUNK, is_of, listing, named_users, whose
 from jcq.nqsdaemon.qstat_json import document, request_object
 from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
 from jcq.nqsdaemon.request_lines import HEADER, long_form, medium_form, short_line
@@ -34,6 +36,7 @@ def handle(call, desk):
     if "complexes" in values:
         found = yield from chosen("qstat", operands, desk, err)
         return _reply("".join(complex_block(one, desk.identity.name) for one in found), err)
+    by_id_of = named_users(values, call)
     names, rids = _sort_operands(operands, desk, err)
     if "old_id" in values:
         rids += yield from _by_old_id(values["old_id"], desk, err)
@@ -54,7 +57,7 @@ def handle(call, desk):
             parts += lines if "long" in values else [HEADER, *lines]
         parts.append("\n")
     if rids:
-        lines = yield from _by_id(rids, form, desk, err)
+        lines = yield from _by_id(rids, by_id_of, form, desk, err)
         parts += [HEADER, *lines] if lines and not {"json", "long"} & values.keys() else lines
     if "json" in values:
         complexes = at.complexes if at else ()
@@ -145,8 +148,8 @@ def _form(values, call, at):
     return form
 
 
-def _by_id(rids, form, desk, err):
-    """The requests that were asked for by id, whoever owns them and whether they live or have ended."""
+def _by_id(rids, wanted, form, desk, err):
+    """The requests that were asked for by id, if they are `wanted`, whether they live or have ended."""
     lines = []
     for start in range(0, len(rids), CHUNK):
         chunk = rids[start : start + CHUNK]
@@ -154,6 +157,8 @@ def _by_id(rids, form, desk, err):
         for (_, shown), request in zip(chunk, found, strict=True):
             if request is None:
                 err.append(str(NoSuchRequest(detail=shown)))
+            elif not is_of(request, wanted):
+                err.append(f"qstat: {wanted[1]} has no request {shown}")
             else:
                 lines.append(form(0, request))
     return [line for line in lines if line]

@@ -3,7 +3,8 @@
 NEC's systems have a command of this name (nqs-facts.md section 3); its columns are not public, so these are ours.
 """
 
-from jcq.errors import JcqError, NoSuchQueue
+from jcq.errors import JcqError
+from jcq.jcdbs.errors import NoSuchQueue
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.queue_block import access_name
 from jcq.options import QSTATA, parse

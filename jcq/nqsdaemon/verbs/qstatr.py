@@ -5,10 +5,11 @@ R whether it is rerunnable, H whether it can be held, M whether it can migrate t
 can. Jobs is 1.
 """
 
-from jcq.errors import JcqError, NoSuchQueue, NoSuchRequest
+from jcq.errors import JcqError
+from jcq.jcdbs.errors import NoSuchQueue, NoSuchRequest
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.listing import CHUNK, listing, whose
+from jcq.nqsdaemon.listing import CHUNK, is_of, listing, named_users, whose
 from jcq.nqsdaemon.request_lines import owner, shown
 from jcq.nqsdaemon.requestid import find_rid
 from jcq.options import QSTATR, parse
@@ -34,13 +35,14 @@ _HOLDABLE = (lifecycle.WAITING, lifecycle.QUEUED)
 
 
 def handle(call, desk):
-    """Show requests: of queues, or by their ids.
+    """Show requests: of queues, or by their ids, with -u those of that user only.
 
     Returns (as a generator):
         Reply: code 1 if an operand was not found; the others are shown.
     """
     values, operands = parse(QSTATR, call.args)
     out, err = list(_HEADER), []
+    by_id_of = named_users(values, call)
     rids = [find_rid(text, desk.identity) for text in operands if text[:1].isdigit()]
     names = [text for text in operands if not text[:1].isdigit()]
 
@@ -55,6 +57,8 @@ def handle(call, desk):
         for (_, said), request in zip(chunk, found, strict=True):
             if request is None:
                 err.append(str(NoSuchRequest(detail=said)))
+            elif not is_of(request, by_id_of):
+                err.append(f"qstatr: {by_id_of[1]} has no request {said}")
             else:
                 out.append(_line(request, desk.now()))
     return answer(out, err)

@@ -9,13 +9,14 @@ import os
 import pwd
 from dataclasses import replace
 
-from jcq.errors import JcqError, NoQueueGiven, NotServed, UsageError
+from jcq.errors import JcqError, NotServed, UsageError
 from jcq.model import requestname
 from jcq.model.directives import effective
 from jcq.model.queue import valid_name
 from jcq.model.request import Request
 from jcq.nqsdaemon.call import PATH_BYTES_MAX, Part, Reply
 from jcq.nqsdaemon.ending import ending
+from jcq.nqsdaemon.errors import NoQueueGiven
 from jcq.nqsdaemon.submission import attributes, without_host
 from jcq.options import QSUB
 

@@ -20,11 +20,11 @@ import re
 import stat
 from itertools import islice
 
-from jcq.errors import Unreadable, WrongLayout
 from jcq.model.limits import NICE_MAX
 from jcq.model.mail_address import valid_address
 from jcq.model.queue import RUN_LIMIT_MAX
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers import at_job
 from jcq.spoolconv.records import HELD, QUEUED, WAITING, OldQueue, OldRequest, Skip
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 
-from jcq.errors import WrongLayout
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers.names import QueueNames
 from jcq.spoolconv.readers.sge import places, queues
 from jcq.spoolconv.readers.sge.berkeleydb import BerkeleyCell

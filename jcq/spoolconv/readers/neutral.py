@@ -3,10 +3,10 @@
 import base64
 import json
 
-from jcq.errors import Unreadable, WrongLayout
 from jcq.model import neutral
 from jcq.model.neutral_values import values_of
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.seen import Seen
 

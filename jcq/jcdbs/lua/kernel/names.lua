@@ -1,7 +1,7 @@
 -- Before every script stand the files of kernel/, this one first: names, the transition table, epoch check, ownership.
 -- The first three arguments of every changing script are
 --   ARGV[1] epoch of the caller     ARGV[2] now, seconds since 1970     ARGV[3] the same moment as rq writes it
--- Keys are derived here (single-node server). Errors are returned, never raised: "CODE detail" (jcq/errors.py).
+-- Keys are derived here (single-node server). Errors are returned, never raised: "CODE detail" (jcq/jcdbs/errors.py).
 -- Neither server rolls a failed script back: every body validates first and writes last.
 
 --@TRANSITIONS@

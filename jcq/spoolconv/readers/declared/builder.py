@@ -2,8 +2,8 @@
 
 import os
 
-from jcq.errors import Unreadable
 from jcq.model import limits as limits_model
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.declared import place as places
 from jcq.spoolconv.readers.declared.doubt import Doubt, Refused
 from jcq.spoolconv.readers.declared.seen import Seen

@@ -4,7 +4,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 
-from jcq.errors import Unreadable, WrongLayout
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.declared.enumeration import read_enumeration
 from jcq.spoolconv.readers.declared.path import Path, read_parts, read_path
 from jcq.spoolconv.readers.declared.place import Place, read_place

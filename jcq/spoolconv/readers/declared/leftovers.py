@@ -1,6 +1,6 @@
 """What is in a spool and the description does not name: said once for each file or whole directory."""
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.declared.description import FILE_NAME
 from jcq.spoolconv.records import Skip
 

@@ -8,7 +8,7 @@ import re
 import string
 from dataclasses import dataclass
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.declared.sheet import shown
 
 PARTS_MAX = 16

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from jcq.errors import Unreadable
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, SCRIPT_BYTES_MAX
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.declared.doubt import Doubt
 from jcq.spoolconv.readers.declared.path import Path, read_path
 from jcq.spoolconv.readers.declared.slots import START_MAX

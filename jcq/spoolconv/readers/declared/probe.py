@@ -5,7 +5,8 @@ import itertools
 import pwd
 import time
 
-from jcq.errors import JcqError, Unreadable
+from jcq.errors import JcqError
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.declared import look, tree
 from jcq.spoolconv.readers.declared.builder import file_facts, part_values
 from jcq.spoolconv.readers.declared.reader import Reader, evidence, find_description

@@ -15,7 +15,7 @@ the user names (`--from FILE.toml`), or `jcq-layout.toml` in the old spool's dir
 
 import os
 
-from jcq.errors import Unreadable, WrongLayout
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.declared.builder import Builder, file_facts, part_values, skip_kind
 from jcq.spoolconv.readers.declared.description import FILE_NAME, Description, load, parse
 from jcq.spoolconv.readers.declared.leftovers import leftovers

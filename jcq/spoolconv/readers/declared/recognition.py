@@ -4,7 +4,7 @@ The names are those that public descriptions of this family have (nqs-facts.md s
 the files hold differs by vendor and is not public, so that a description is needed.
 """
 
-from jcq.errors import Unreadable, WrongLayout
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.declared.description import FILE_NAME
 
 #: Where the root of such a spool may be below the directory that is given.

@@ -5,7 +5,7 @@ import math
 import stat
 from dataclasses import dataclass, field
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 
 DIRECTORIES_MAX = 200
 _ENTRIES_MAX = 200_000

@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 from functools import cache, partial
 
-from jcq.errors import Unreadable, WrongLayout
 from jcq.model.request import SCRIPT_BYTES_MAX
+from jcq.spoolconv.errors import Unreadable, WrongLayout
 from jcq.spoolconv.readers.sge import cull, text
 from jcq.spoolconv.readers.sge.cell import WITHOUT_COUNTERPART, Job, Queue
 from jcq.spoolconv.readers.sge.places import below

@@ -4,8 +4,8 @@ import os
 import re
 from functools import cache, partial
 
-from jcq.errors import Unreadable
 from jcq.model.request import SCRIPT_BYTES_MAX
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.sge import cull, text
 from jcq.spoolconv.readers.sge.cell import WITHOUT_COUNTERPART, Job, Queue
 from jcq.spoolconv.readers.sge.places import below

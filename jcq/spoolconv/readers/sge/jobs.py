@@ -15,10 +15,10 @@ What becomes of what:
 import fnmatch
 import os
 
-from jcq.errors import Unreadable
 from jcq.model import requestname
 from jcq.model.mail_address import valid_address
 from jcq.model.request import ENVIRONMENT_BYTES_MAX, PRIORITY_DEFAULT, PRIORITY_MAX
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.sge import environment, outputs, resources
 from jcq.spoolconv.readers.sge.notes import note_options
 from jcq.spoolconv.readers.sge.refused import Refused

@@ -8,7 +8,7 @@ given, or that of the database.
 import os
 from dataclasses import dataclass
 
-from jcq.errors import Unreadable
+from jcq.spoolconv.errors import Unreadable
 from jcq.spoolconv.readers.sge import text
 
 CLASSIC, BERKELEYDB = "classic", "berkeleydb"
