@@ -3,7 +3,9 @@
 import os
 import signal
 
+from support import processes
 from support.service_manager import ServiceManager
+from support.waiting import wait_until
 
 WATCHDOG_S = 1.0
 #: Some of its looks.
@@ -82,6 +84,8 @@ def test_detached_another_process_speaks_and_a_death_is_told(node):
         os.kill(site.daemon("worker"), signal.SIGKILL)
         (ended,) = manager.hear_until("STOPPING", "1")[-1:]
         assert "worker" in ended["STATUS"]
+        # It was told before the last of them ended.
+        wait_until(lambda: not node.left_over(), 20, lambda: processes.table(node.left_over()))
 
 
 def test_a_site_in_maintenance_from_the_start_is_ready(node):
