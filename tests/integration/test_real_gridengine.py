@@ -81,11 +81,12 @@ until ./qconf -sh; do n=$((n + 1)); [ $n -lt 50 ]; sleep 0.2; done
 ./qconf -ssconf >"$2/scheduler"
 sed -i 's/^schedule_interval.*/schedule_interval 0:0:1/; s/^\\(flush_[a-z]*_sec\\).*/\\1 1/' "$2/scheduler"
 ./qconf -Msconf "$2/scheduler"
-for queue in "work.q 2 10" "other.q 1 20"; do
+./qconf -au alice,@project team
+for queue in "work.q 2 10 NONE default" "other.q 1 20 NONE default" "closed.q 3 30 team disabled"; do
   set -- "$1" "$2" $queue
   ./qconf -sq >"$2/queue"
   sed -i "s/^qname .*/qname $3/; s/^hostlist .*/hostlist oldhost/; s/^slots .*/slots $4/" "$2/queue"
-  sed -i "s/^seq_no .*/seq_no $5/" "$2/queue"
+  sed -i "s/^seq_no .*/seq_no $5/; s/^user_lists .*/user_lists $6/; s/^initial_state .*/initial_state $7/" "$2/queue"
   sed -i "s|^shell  .*|shell /bin/sh|; s/^\\(load_thresholds\\|pe_list\\) .*/\\1 NONE/" "$2/queue"
   ./qconf -Aq "$2/queue"
 done
@@ -219,7 +220,10 @@ def test_jobs_of_two_users_are_what_they_submitted_and_run_as_their_twins(namesp
     assert {name: (one.run_limit, one.started) for name, one in queues.items()} == {
         "work_q": (2, False),
         "other_q": (1, False),
+        "closed_q": (3, False),
     }
+    closed = queues["closed_q"]
+    assert (closed.restricted, closed.users, closed.groups) == (True, ("alice",), ("project",))
     assert (made[str(running)].state, made[str(running)].queue in queues) == (RUNNING, True)
     assert (made[str(broken)].state, made[str(broken)].operator_hold) == (HELD, True)
     assert "/nowhere" in "".join(made[str(broken)].notes)
@@ -258,6 +262,8 @@ def by_jcq(site, room, twins, before):
     assert "it had begun to run, and is purged" in out
     assert "(queue work_q was stopped in the old system too)" in out
     site.qmgr("start queue work_q", "start queue other_q")
+    lines = site.run("qmgr", "show", "long", "queue", "closed_q").ok().splitlines()
+    assert "  Restricted access; Users = {alice}; Groups = {project}" in lines
     made = {one["old_id"]: one for one in site.qstat("-a")["requests"]}
     for key, old_id in twins.items():
         one = made[old_id]
