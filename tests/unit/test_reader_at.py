@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jcq.errors import JcqError
 from jcq.model import queue, restart
 from jcq.spoolconv.errors import WrongLayout
+from jcq.spoolconv.origin import origin_of
 from jcq.spoolconv.readers import at, at_job
 from jcq.spoolconv.records import HELD, QUEUED, WAITING, OldQueue, OldRequest, Skip
 from jcq.spoolconv.source import Source
@@ -192,6 +193,22 @@ def test_a_number_may_stand_twice(spool):
     spool.job(f"b00000{1:08x}")
     found = [record for record in spool.records() if isinstance(record, OldRequest)]
     assert [(one.queue, one.old_id) for one in found] == [("at_Z", "17"), ("at_a", "17"), ("at_b", "0")]
+    assert len({origin_of(at.NAME, one) for one in found}) == 3
+
+
+def test_a_job_is_known_again_by_its_whole_name(spool):
+    """Numbers begin anew, and a job that has begun is still the one that it was."""
+
+    def origins():
+        return [origin_of(at.NAME, one) for one in spool.records() if isinstance(one, OldRequest)]
+
+    path = spool.job(f"c00011{DUE_MINUTE:08x}")
+    (first,) = origins()
+    path = path.rename(spool.jobs / f"=00011{DUE_MINUTE:08x}")
+    (spool.output / f"c00011{DUE_MINUTE:08x}").write_text("")
+    assert origins() == [first]
+    path.rename(spool.jobs / f"c00011{DUE_MINUTE + 1:08x}")
+    assert origins() != [first]
 
 
 def test_output_without_a_job_is_told(spool):

@@ -12,6 +12,7 @@ from jcq.errors import JcqError
 from jcq.model import queue as queue_model
 from jcq.model import restart
 from jcq.spoolconv.errors import WrongLayout
+from jcq.spoolconv.origin import origin_of
 from jcq.spoolconv.readers import gridengine
 from jcq.spoolconv.readers.names import QueueNames
 from jcq.spoolconv.readers.sge import cull, resources
@@ -331,6 +332,14 @@ def test_commands_and_arguments(spool):
 def test_options(spool, given, field, value):
     made = spool.only(**given)
     assert getattr(made, field) == value, made
+
+
+def test_the_same_job_of_a_new_cell_is_another(spool):
+    def origin(**fields):
+        return origin_of(gridengine.NAME, spool.only(**fields))
+
+    assert origin(JB_submission_time=5) == origin(JB_submission_time=5, JB_priority=1000)
+    assert origin(JB_submission_time=5) != origin(JB_submission_time=6)
 
 
 def test_a_parallel_job(spool):

@@ -12,7 +12,8 @@ What becomes of what:
   * A job file without the x bit was never written to its end, one with more than one name or of another owner than
     its header says is a forgery: atd runs none of them, and they are skipped.
 
-The number of a job is no key: numbers wrap, and two files may carry the same one. The file's name is.
+The number of a job is no key: numbers wrap, begin anew with a new spool, and two files may carry the same one. The
+file's name is, with the letter that a job had before it began.
 """
 
 import os
@@ -327,5 +328,6 @@ class _Spool:
             mail_to=mail_to,
             limits=_limits(letter),
             environment=job.environment,
+            identity=f"{letter}{due_s // 60:08x}",
             notes=tuple(notes),
         )

@@ -150,6 +150,8 @@ class Jobs:
             limits=_limits(fields, slots, notes),
             environment=variables,
             after=_after(fields),
+            # Numbers begin anew with a new cell.
+            identity=str(fields["JB_submission_time"]),
             notes=tuple(notes),
         )
 
