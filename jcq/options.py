@@ -93,7 +93,7 @@ QSTAT = (
         ("-u", "user", "user", None, "requests of this user"),
         ("-x", "", "extended", None, "extended header: run and user limit, access, destinations, restart attribute"),
         ("--json", "", "json", None, "one JSON document instead of text"),
-        ("--old-id", "id", "old_id", None, "the requests that spoolconv made of this id of an old system"),
+        ("--old-id", "id", "old_id", None, "what spoolconv made of this id of an old system; of an array, each task"),
         ("--watch", "", "watch", None, "show it again every two seconds, until interrupted"),
     ),
 )

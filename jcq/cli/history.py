@@ -19,8 +19,8 @@ _COLUMNS = "{:<16} {:<20} {:<9} {:<12} {:<20} {}"
 def history(root, as_json, old_ids):
     """Show which requests spoolconv made of those of an old system, and what has become of them.
 
-    Without OLD_ID all of them. A request that has ended and is not retained any more is FORGOTTEN. The site is named by
-    NQS_SITE; unset, it is the local site.
+    Without OLD_ID all of them; the number of an array means each of its tasks. A request that has ended and is not
+    retained any more is FORGOTTEN. The site is named by NQS_SITE; unset, it is the local site.
     """
     there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, root))
     code, out, err = client.call("history", there, list(old_ids))

@@ -18,6 +18,7 @@ from jcq.spoolconv.origin import old_number
 from jcq.spoolconv.plan_request import RequestPlanner, with_number
 from jcq.spoolconv.plan_site import Part, SitePlanner
 from jcq.spoolconv.records import Skip
+from jcq.spoolconv.seen import Seen
 
 #: Requests that are planned, written and staged together.
 CHUNK = 250
@@ -61,6 +62,8 @@ class Conversion:
         self._site = SitePlanner(self._facts, accounts, wishes)
         self._requests = RequestPlanner(layout, self._facts, accounts, wishes, now_s)
         self._settings = []
+        #: Origins, in a dry run, which stages nothing that the target could know again.
+        self._looked_at = Seen()
         self._highest = 0
         self._result = Result(secrets.token_hex(8))
 
@@ -145,6 +148,8 @@ class Conversion:
         new, here = [], {}
         for one, rid in zip(chunk, found, strict=True):
             shown = f"{rid.rpartition('-')[2]}.{self._facts.record.name}" if rid else here.get(one.origin)
+            if not (shown or self._files or self._looked_at.add(one.origin)):
+                shown = "one that was read before"
             if shown:
                 reason = f"it is converted already, as {shown}"
                 self._report.skipped(Skip(one.old.where, reason, one.old.old_id))

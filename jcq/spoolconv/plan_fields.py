@@ -73,7 +73,7 @@ def take_places(old, request, notes, holds):
         holds.append(f"its directory {clean(old.workdir)!r} is no absolute path")
     elif old.workdir:
         request.workdir = old.workdir
-    if old.shell and not _path(old.shell):
+    if old.shell and not (_path(old.shell) and old.shell.isprintable()):
         holds.append(f"its shell {clean(old.shell)!r} is no absolute path")
     elif old.shell:
         request.shell = old.shell
@@ -85,9 +85,8 @@ def take_places(old, request, notes, holds):
 
 
 def _path(text):
-    # What is no UTF-8 is a name like any other; a control character is not: it would break lines.
-    plain = not any(ord(character) < 0x20 or ord(character) == 0x7F for character in text)
-    return text.startswith("/") and plain and len(os.fsencode(text)) <= _PATH_BYTES_MAX
+    # Directories may have any name, and qsub takes a request wherever it is called.
+    return text.startswith("/") and "\0" not in text and len(os.fsencode(text)) <= _PATH_BYTES_MAX
 
 
 def take_output(old, request, notes):

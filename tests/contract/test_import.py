@@ -34,19 +34,20 @@ class Import:
         flat = Queue(name, **fields).to_hash()
         self.run(self.store.import_part(self.token, kind, name, [word for pair in flat.items() for word in pair]))
 
-    def requests(self, *states, queue="old", first=None, **fields):
-        """Reserve numbers and stage a request in each state; returns the rids."""
+    def requests(self, *states, queue="old", first=None, form="o{}", **fields):
+        """Reserve numbers and stage a request in each state; returns the rids. `form` makes old ids of numbers."""
         first = first or 100 + self.count
         self.run(self.store.import_reserve(self.token, first, len(states)))
         rows = []
         for seq, state in enumerate(states, first):
-            request = self.bench.new(queue, submitted_to=queue, old_id=f"o{seq}", **fields)
+            request = self.bench.new(queue, submitted_to=queue, old_id=form.format(seq), **fields)
             request = replace(request, rid=f"200-{seq}", seq=seq, state=state, submitted_s=NOW_S)
             request.due_s = NOW_S + 60 if state == WAITING else 0.0
             request.sum = request.checksum()
             flat = request.to_hash()
             del flat["rid"]
-            rows.append((request.rid, f"origin{seq}", f"o{seq}\0{request.rid}\0{self.token}\0records:{seq}", flat))
+            line = "\0".join((request.old_id, request.rid, self.token, f"records:{seq}"))
+            rows.append((request.rid, f"origin{seq}", line, flat))
         assert self.run(self.store.import_stage(self.token, rows, NOW_S)) == len(rows)
         self.count += len(states)
         return [rid for rid, *_ in rows]
@@ -115,6 +116,25 @@ def test_what_was_converted_is_known_by_its_old_id_and_origin_for_good(bench, co
     assert bench.state(rid) == "-"
     assert bench.run(bench.store.by_origin(["origin100"])) == [rid]
     assert bench.run(bench.store.by_old_id("o100")) == [line]
+
+
+def test_the_number_of_an_array_means_its_tasks(bench, conversion):
+    conversion.queue()
+    conversion.requests(HELD, HELD, form="42.{}")
+    conversion.requests(HELD, form="42")
+    conversion.requests(HELD, form="42-{}")
+    conversion.requests(HELD, form="4.{}")
+    conversion.requests(HELD, form="caf\udce9.{}")
+    conversion.complete()
+
+    def found(old_id):
+        return [line[0] for line in bench.run(bench.store.by_old_id(old_id))]
+
+    assert found("42") == ["42", "42.100", "42.101"]
+    assert found("42.100") == ["42.100"]
+    assert found("4") == ["4.104"]
+    assert found("caf\udce9") == ["caf\udce9.105"]
+    assert found("") == found("42.") == found("2") == []
 
 
 def test_the_last_step_again_does_no_more(bench, conversion):

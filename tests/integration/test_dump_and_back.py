@@ -65,6 +65,8 @@ def test_dump_and_convert(sites):
     one.qsub(
         "# " + "x" * 100_000 + "\ndate\n", "-q", "batch", "-r", "later", "-a", "tomorrow", "-p", "50", "-ke", "-ro"
     )
+    odd = one.node.make_directory("an\nodd \x7fplace")
+    one.qsub("pwd\n", "-q", "batch", "-r", "odd", "-o", "out", cwd=odd)
     place = os.path.join(one.node.scratch, "dump")
     one.run("jcq", "dump", place).ok()
 

@@ -64,6 +64,10 @@ class Converted:
             assert same == {**one, "position": None}
         return found
 
+    def ids(self, old_id):
+        """Old ids of all that `--old-id` finds."""
+        return [one["old_id"] for one in self.site.qstat("--old-id", old_id)["requests"]]
+
     def one(self, old_id):
         """The request that was made of an old one, also when it has ended."""
         (found,) = self.site.qstat("--old-id", old_id)["requests"]
@@ -315,6 +319,7 @@ def directory_of(was, sample):
 def requests_of_grid_engine(sample):
     found = sample.requests()
     assert set(found) == set(sample.history) == {"1", "2", "3", "4", "5.1", "5.3", "5.5"}
+    assert sample.ids("5") == ["5.1", "5.3", "5.5"], "by the number that its owner knows"
     for old_id, one in found.items():
         was = sample.submitted[old_id.partition(".")[0]]
         options, number = was["argv"], one["id"].split(".")[0]

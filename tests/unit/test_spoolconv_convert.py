@@ -185,6 +185,14 @@ def test_a_record_that_stands_there_twice_is_one_request(target, apart):
     assert "it is converted already, as " + ("what jobs/1 holds" if apart == 1 else "11.testsite") in line
 
 
+@pytest.mark.parametrize("apart", [1, 300])
+def test_so_a_dry_run_says(target, apart):
+    others = [request(number) for number in range(100, 100 + apart)]
+    run = Run(target, QUEUE, request(1), *others, request(1, where="jobs/again"), dry=True)
+    assert run.sums == [str(apart + 3), str(apart + 2), "0", "1"]
+    assert "jobs/again" in run.lines[0]
+
+
 def test_many_are_staged_in_pieces(target):
     Run(target, QUEUE, *(request(number) for number in range(601)))
     assert [step for step in target.steps if step.startswith("stage")] == ["stage 250", "stage 250", "stage 101"]

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from jcq.errors import UsageError, WrongLayout
+from jcq.errors import UsageError
 from jcq.spoolconv import layouts
+from jcq.spoolconv.errors import WrongLayout
 from jcq.spoolconv.readers import at, gridengine, neutral
 from jcq.spoolconv.source import Source
 from support import old_spools

@@ -115,6 +115,12 @@ def test_without_a_directory_it_is_the_owners_home():
     assert plan(nameless, of=site(uid=4711)).request.workdir == "/there"
 
 
+def test_a_directory_may_have_any_name():
+    planned = plan(old(workdir="/a\nb\x7f\udcff", out_path="/a\nb/out"))
+    assert (planned.request.workdir, planned.request.out_path) == ("/a\nb\x7f\udcff", "/a\nb/out")
+    assert (planned.notes, planned.request.state) == ([], QUEUED)
+
+
 def test_a_site_without_root_takes_its_own_uids_only():
     assert "serves uid 1001 only, not 1002" in reason(old(uid=1002), of=site(uid=1001))
     assert plan(old(uid=1001), of=site(uid=1001)).request.uid == 1001
@@ -190,9 +196,10 @@ def test_what_cannot_be_carried_over_is_noted(fields, note):
     ("fields", "why"),
     [
         ({"workdir": "relative"}, "its directory"),
-        ({"workdir": "/a\nb"}, "its directory"),
+        ({"workdir": "/a\0b"}, "its directory"),
         ({"workdir": "/" + "x" * 5000}, "its directory"),
         ({"shell": "sh"}, "its shell"),
+        ({"shell": "/bin/sh\n"}, "its shell"),
         ({"due_s": math.inf}, "is no moment"),
         ({"due_s": 1e15}, "is no moment"),
         ({"due_s": -5.0}, "is no moment"),

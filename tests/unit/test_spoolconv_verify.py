@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from jcq.frames import netstring
-from jcq.jcdbs.store import Complex, SiteRecord
+from jcq.jcdbs.ops.queues import Complex
+from jcq.jcdbs.ops.site import SiteRecord
 from jcq.model.queue import Queue
 from jcq.spoolconv import facts
 from jcq.spoolconv.accounts import Account
-from jcq.spoolconv.plan import Place, RequestPlanner, Wishes, with_number
+from jcq.spoolconv.plan_request import RequestPlanner, with_number
+from jcq.spoolconv.plan_site import Place
 from jcq.spoolconv.records import OldComplex, OldQueue, OldRequest, OldSetting, Skip
 from jcq.spoolconv.verify import Verification
+from jcq.spoolconv.wishes import Wishes
 
 NOW_S = 1_800_000_000.0
 QUEUE = OldQueue("a", "queues/a", run_limit=3, restricted=True, users=("alice",))

@@ -54,10 +54,14 @@ class ImportOps(Maker):
         return Op("by_origin", commands, lambda found: [text(a or b) for a, b in zip(*found, strict=True)])
 
     def by_old_id(self, old_id):
-        """-> [(old id, rid, token of the conversion, place in the old spool)] of an id of an old system."""
-        low = b"[" + old_id.encode(errors="surrogateescape") + b"\0"
-        commands = (("ZRANGEBYLEX", keys.OLD_IDS, low, low[:-1] + b"\x01"),)
-        return Op("by_old_id", commands, lambda answers: [_old_id_line(line) for line in answers[0]])
+        """-> [(old id, rid, token of the conversion, place in the old spool)] of an id of an old system.
+
+        `5` means `5.1` too: the task of an array, or what had the name of a host behind its number.
+        """
+        least = b"[" + old_id.encode(errors="surrogateescape")
+        ends = ((b"\0", b"\x01"), (b".", b"/"))
+        commands = tuple(("ZRANGEBYLEX", keys.OLD_IDS, least + low, least + high) for low, high in ends)
+        return Op("by_old_id", commands, lambda found: [_old_id_line(line) for lines in found for line in lines])
 
     def old_ids(self, start, most=250):
         """-> as `by_old_id`, of every request that was converted, from a position on, by old id."""
