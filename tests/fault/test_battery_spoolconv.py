@@ -3,6 +3,7 @@
 The next run completes it. With the site stopped, and with the site running while others submit.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -11,35 +12,25 @@ import threading
 import time
 from itertools import cycle
 
-import pytest
-
 from jcq.process import children
 from support import battery as parts
 from support import tiny_layout as tiny
 from support.harness import Node
 from support.waiting import wait_until
 
-STOPPED, RUNNING = "stopped", "running"
-SPOOLCONV, NQSDAEMON, JCDBS = "spoolconv", "nqsdaemon", "jcdbs"
+NQSDAEMON, JCDBS = "nqsdaemon", "jcdbs"
 _LIMIT_S = 120
+#: Conversions into one site: each makes the next look longer at what is there.
+_EACH_SITE = 10
 #: Nobody waits for a site that the test itself starts again.
 _AT_ONCE = {"NQS_TIMEOUT": "0"}
-
-
-@pytest.fixture
-def node():
-    """A scratch node."""
-    with Node() as made:
-        yield made
 
 
 class Moments:
     """Conversions into one site, each of other requests, killed at random moments of the time that one takes."""
 
-    def __init__(self, site, battery, case, requests):
-        self.site, self.requests = site, requests
-        self.random = battery.random(case)
-        self.row = battery.row(case)
+    def __init__(self, site, chance, row, requests):
+        self.site, self.random, self.row, self.requests = site, chance, row, requests
         self.whole = self.absent = 0
         self._round = 0
         #: How long an undisturbed one takes, in seconds.
@@ -127,6 +118,16 @@ class Moments:
         return {request["id"].split(".")[0] for request in self.site.qstat("-a")["requests"]}
 
 
+def itself(child):
+    """spoolconv."""
+    return child.pid
+
+
+def daemon_of(site, name):
+    """A daemon of the site."""
+    return lambda _child: parts.pid_of(site, name)
+
+
 def jcdbs_of(child):
     """The temporary jcdbs of a spoolconv, or None where there is none now."""
     try:
@@ -143,17 +144,32 @@ def jcdbs_of(child):
     return None
 
 
-def test_spoolconv_or_its_jcdbs_dies_while_the_site_is_stopped(node, battery):
+def repeat(battery, case, step, victims):
+    """Call `step(moments, victims, count)` on one new site after another until all moments have been."""
+    chance, left = battery.random(case), battery.count(5, 50)
+    while left:
+        count = min(left, _EACH_SITE)
+        with Node() as node:
+            moments = Moments(node.cluster_site(), chance, battery.row(case), battery.count(500, 5000))
+            step(moments, victims, count)
+        left -= count
+
+
+def test_spoolconv_or_its_jcdbs_dies_while_the_site_is_stopped(battery):
     case = "14 spoolconv or its jcdbs is killed, site stopped"
-    moments = Moments(node.cluster_site(), battery, case, battery.count(500, 5000))
+    repeat(battery, case, killed_while_stopped, cycle((itself, jcdbs_of)))
+
+
+def killed_while_stopped(moments, victims, count):
+    """The step of the case above."""
     moments.undisturbed()
-    victims = cycle((lambda child: child.pid, jcdbs_of))
-    for _ in range(battery.count(5, 50)):
+    for _ in range(count):
         directory, queue, code, out = moments.kill(next(victims))
         parts.wait_gone(moments.site)
         if moments.random.random() < 0.5:
             # The next run finds what this one has left; else the next start of the site does.
-            moments.site.node.run(tiny.argv("-c", directory, "-y"), env={"NQS_SITE": "testsite"}, limit_s=_LIMIT_S).ok()
+            env = {"NQS_SITE": "testsite"}
+            moments.site.node.run(tiny.argv("-c", directory, "-y"), env=env, limit_s=_LIMIT_S).ok()
             code, out = 1, ""
         parts.start(moments.site, parts.MONITORED)
         moments.judge(queue, code, out)
@@ -163,34 +179,20 @@ def test_spoolconv_or_its_jcdbs_dies_while_the_site_is_stopped(node, battery):
     moments.verify(directory)
 
 
-def test_spoolconv_nqsdaemon_or_jcdbs_dies_while_the_site_runs(node, battery):
+def test_spoolconv_nqsdaemon_or_jcdbs_dies_while_the_site_runs(battery):
     case = "15 spoolconv, nqsdaemon or jcdbs is killed, site running"
-    site = node.cluster_site()
+    repeat(battery, case, killed_while_running, cycle((None, NQSDAEMON, JCDBS)))
+
+
+def killed_while_running(moments, victims, count):
+    """The step of the case above."""
+    site, submitted = moments.site, []
     parts.start(site, parts.MONITORED)
-    moments = Moments(site, battery, case, battery.count(500, 5000))
     moments.undisturbed()
-    stop, submitted = threading.Event(), []
-
-    def submit():
-        while not stop.is_set():
-            result = site.run("qsub", "-a", "2099-01-01 00:00", "--parsable", stdin="true\n", env=_AT_ONCE)
-            if result.exit_code == 0:
-                submitted.append(result.out.strip())
-            stop.wait(0.05)
-
-    def daemon(name):
-        return lambda _child: parts.pid_of(site, name)
-
-    victims = cycle((lambda child: child.pid, daemon(NQSDAEMON), daemon(JCDBS)))
-    for _ in range(battery.count(5, 50)):
-        thread = threading.Thread(target=submit)
-        stop.clear()
-        thread.start()
-        try:
-            directory, queue, code, out = moments.kill(next(victims))
-        finally:
-            stop.set()
-            thread.join()
+    for _ in range(count):
+        name = next(victims)
+        with submitting(site, submitted):
+            directory, queue, code, out = moments.kill(daemon_of(site, name) if name else itself)
         if site.cjcpw.poll() is not None or not _up(site):
             parts.wait_gone(site)
             parts.start(site, parts.MONITORED)
@@ -201,6 +203,27 @@ def test_spoolconv_nqsdaemon_or_jcdbs_dies_while_the_site_runs(node, battery):
     site.stop()
     parts.start(site, parts.MONITORED)
     moments.no_rubbish()
+
+
+@contextlib.contextmanager
+def submitting(site, submitted):
+    """Others submit meanwhile; `submitted` gets the ids that were acknowledged."""
+    stop = threading.Event()
+
+    def submit():
+        while not stop.is_set():
+            result = site.run("qsub", "-a", "2099-01-01 00:00", "--parsable", stdin="true\n", env=_AT_ONCE)
+            if result.exit_code == 0:
+                submitted.append(result.out.strip())
+            stop.wait(0.05)
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _up(site):
