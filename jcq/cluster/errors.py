@@ -51,7 +51,7 @@ class PathMissing(SiteRefused):
 
 
 class PathTaken(SiteRefused):
-    """{path} exists already; choose another path, or delete what is there first if nobody needs it"""
+    """{path} exists already; choose another path, or delete the old site or what else is there first"""
 
 
 class NamesTaken(SiteRefused):
