@@ -1,10 +1,12 @@
-"""The block of lines that describes one queue, for qstat and for qmgr's show commands.
+"""The block of lines that describes one queue, for qstat and for qmgr's show commands; and which queues somebody means.
 
 Source: manual 2.5.2, whose sample has lost its runs of blanks; the two blanks after `;`, the width
 of the counts and every line of the extended form are recollections of the original (nqs-facts.md
 section 3, MEM-lo). Whoever reads this text should read it with blanks squeezed.
 """
 
+from jcq.errors import JcqError
+from jcq.jcdbs.errors import NoSuchQueue
 from jcq.model import lifecycle, limits
 from jcq.model.queue import PIPE
 
@@ -105,3 +107,24 @@ def _access(queue):
 def access_name(entry):
     """The name in an entry `name:id` of a queue's access list."""
     return entry.rpartition(":")[0]
+
+
+def chosen(command, names, desk, err):
+    """The queues named, each once, or all in order of dispatch: `found = yield from chosen(...)`.
+
+    Args:
+        command: whose lines `err` gets, one for each name that is unknown.
+    """
+    if not names:
+        return (yield desk.store.queues())
+    names = list(dict.fromkeys(names))
+    found = []
+    answers = yield [desk.store.queue(name) for name in names]
+    for name, queue in zip(names, answers, strict=True):
+        if isinstance(queue, NoSuchQueue):
+            err.append(f"{command}: {NoSuchQueue(detail=repr(name))}; {command} without an operand shows them")
+        elif isinstance(queue, JcqError):
+            raise queue
+        else:
+            found.append(queue)
+    return found

@@ -10,7 +10,6 @@ import random
 import re
 import shutil
 import stat
-import tempfile
 import time
 
 import pytest
@@ -20,7 +19,7 @@ from jcq.spoolconv.records import QUEUED, WAITING, OldQueue, OldRequest
 from jcq.spoolconv.source import Source
 from support import old_spools, skips
 from support.harness import Node
-from support.room import Room
+from support.room import Room, furnished
 from support.users import ALICE, BOB
 
 pytestmark = [
@@ -60,14 +59,8 @@ class AtRoom(Room):
 
 @pytest.fixture(scope="module")
 def room(namespace):
-    # Not pytest's own: other users must be able to pass it.
-    directory = os.path.realpath(tempfile.mkdtemp(prefix="jcq-test-"))
-    os.chmod(directory, 0o755)
-    try:
-        with AtRoom(namespace, directory) as made:
-            yield made
-    finally:
-        shutil.rmtree(directory)
+    with furnished(AtRoom, namespace) as made:
+        yield made
 
 
 def hard_bytes(chance, count):

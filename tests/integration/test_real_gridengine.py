@@ -8,9 +8,7 @@ Its packages put commands into /usr/bin that are jcq's own names, so they are no
 
 import os
 import re
-import shutil
 import sys
-import tempfile
 
 import pytest
 
@@ -19,7 +17,7 @@ from jcq.spoolconv.records import HELD, QUEUED, RUNNING, WAITING, OldQueue, OldR
 from jcq.spoolconv.source import Source
 from support import old_spools, skips
 from support.harness import Node
-from support.room import Room
+from support.room import Room, furnished
 from support.users import ALICE, BOB
 from support.waiting import wait_until
 
@@ -156,13 +154,8 @@ class GridRoom(Room):
 
 @pytest.fixture(scope="module")
 def room(namespace):
-    directory = os.path.realpath(tempfile.mkdtemp(prefix="jcq-test-"))
-    os.chmod(directory, 0o755)
-    try:
-        with GridRoom(namespace, directory) as made:
-            yield made
-    finally:
-        shutil.rmtree(directory)
+    with furnished(GridRoom, namespace) as made:
+        yield made
 
 
 def outcome(output):

@@ -1,7 +1,11 @@
 """A mount, UTS, network and PID namespace for a real old batch system: a host name of its own, and no network."""
 
+import contextlib
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 from support.waiting import wait_until
 
@@ -86,3 +90,15 @@ class Room:
         done = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
         assert done.returncode == 0, done.stdout.decode(errors="replace")
         return done.stdout
+
+
+@contextlib.contextmanager
+def furnished(kind, namespace):
+    """A room of a kind, `kind(namespace, directory)`, with a directory of its own that other users can pass."""
+    directory = os.path.realpath(tempfile.mkdtemp(prefix="jcq-test-"))
+    os.chmod(directory, 0o755)
+    try:
+        with kind(namespace, directory) as made:
+            yield made
+    finally:
+        shutil.rmtree(directory)

@@ -3,10 +3,8 @@
 NEC's systems have a command of this name (nqs-facts.md section 3); its columns are not public, so these are ours.
 """
 
-from jcq.errors import JcqError
-from jcq.jcdbs.errors import NoSuchQueue
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.queue_block import access_name
+from jcq.nqsdaemon.queue_block import access_name, chosen
 from jcq.options import QSTATA, parse
 
 _HEADER = (
@@ -23,18 +21,8 @@ def handle(call, desk):
     """
     _, names = parse(QSTATA, call.args)
     out, err = list(_HEADER), []
-    wanted = list(dict.fromkeys(names))
-    if wanted:
-        found = yield [desk.store.queue(name) for name in wanted]
-    else:
-        found = yield desk.store.queues()
-    for name, queue in zip(wanted or found, found, strict=True):
-        if isinstance(queue, NoSuchQueue):
-            err.append(f"qstata: {NoSuchQueue(detail=repr(name))}; qstata without an operand shows them")
-        elif isinstance(queue, JcqError):
-            raise queue
-        else:
-            out.append(f"{queue.name:<16} {_access(queue)}")
+    for queue in (yield from chosen("qstata", names, desk, err)):
+        out.append(f"{queue.name:<16} {_access(queue)}")
     return answer(out, err)
 
 

@@ -3,12 +3,10 @@
 NEC's systems have a command of this name (nqs-facts.md section 3); its columns are not public, so these are ours.
 """
 
-from jcq.errors import JcqError
-from jcq.jcdbs.errors import NoSuchQueue
 from jcq.model import lifecycle
 from jcq.model.queue import BATCH
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.queue_block import state_words
+from jcq.nqsdaemon.queue_block import chosen, state_words
 from jcq.options import QSTATQ, parse
 
 _COUNTED = (
@@ -30,18 +28,8 @@ def handle(call, desk):
     """
     _, names = parse(QSTATQ, call.args)
     out, err = [_HEADER, " ".join("-" * width for width in (16, 5, 3, 3, 8, 5, 5, *[5] * len(_COUNTED)))], []
-    wanted = list(dict.fromkeys(names))
-    if wanted:
-        found = yield [desk.store.queue(name) for name in wanted]
-    else:
-        found = yield desk.store.queues()
-    for name, queue in zip(wanted or found, found, strict=True):
-        if isinstance(queue, NoSuchQueue):
-            err.append(f"qstatq: {NoSuchQueue(detail=repr(name))}; qstatq without an operand shows them")
-        elif isinstance(queue, JcqError):
-            raise queue
-        else:
-            out.append(_line(queue))
+    for queue in (yield from chosen("qstatq", names, desk, err)):
+        out.append(_line(queue))
     return answer(out, err)
 
 
