@@ -37,7 +37,7 @@ class RequestFiles:
         Args:
             request: the `Request`: rid, uid, gid.
             script: bytes.
-            environment: {name: value}, bytes or text, or None.
+            environment: {name: value}, bytes, or None.
         """
         self._begun.append(self._threads.submit(self._write_all, request, script, environment))
 
@@ -50,8 +50,8 @@ class RequestFiles:
     def _write_all(self, request, script, environment):
         self._write(request.rid, request, script)
         if environment is not None:
-            pairs = ((os.fsencode(name), os.fsencode(value)) for name, value in environment.items())
-            self._write(f"{request.rid}.env", request, b"".join(netstring(b"%b=%b" % pair) for pair in pairs))
+            packed = b"".join(netstring(b"%b=%b" % pair) for pair in environment.items())
+            self._write(f"{request.rid}.env", request, packed)
 
     def _write(self, name, request, data):
         path = os.path.join(self._place, name)

@@ -18,9 +18,7 @@ def origin_of(layout, old):
         digest.update(os.fsencode(text) + b"\0")
     digest.update(b"%d " % len(old.script) + old.script)
     if old.environment is not None:
-        digest.update(b"environment")
-        for name, value in sorted((os.fsencode(name), os.fsencode(value)) for name, value in old.environment.items()):
-            digest.update(name + b"=" + value + b"\0")
+        digest.update(b"environment" + b"".join(b"%b=%b\0" % pair for pair in sorted(old.environment.items())))
     return digest.hexdigest()[:24]
 
 

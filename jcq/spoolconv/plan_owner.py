@@ -44,7 +44,7 @@ class Owners:
             if not self._facts.as_root and old.uid == self._facts.uid:
                 return _Nameless(old.uid, max(old.gid, 0)), ""
             return None, f"uid {old.uid} has no account on this node (--map-user {old.uid}=NAME gives it to one)"
-        logname = os.fsdecode((old.environment or {}).get(b"LOGNAME") or (old.environment or {}).get("LOGNAME") or b"")
+        logname = os.fsdecode((old.environment or {}).get(b"LOGNAME", b""))
         if old.uid and logname and logname != found.name:
             return None, (
                 f"uid {old.uid} is {found.name} on this node, but its environment says that it was"

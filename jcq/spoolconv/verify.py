@@ -6,7 +6,6 @@ and that stayed as it was, is one where the old one was another. A request that 
 and cannot be compared.
 """
 
-import os
 from collections import Counter
 
 from jcq.frames import netstring
@@ -183,5 +182,4 @@ def _differences(triples):
 def _packed(environment):
     if environment is None:
         return None
-    pairs = ((os.fsencode(name), os.fsencode(value)) for name, value in environment.items())
-    return b"".join(netstring(b"%b=%b" % pair) for pair in pairs)
+    return b"".join(netstring(b"%b=%b" % pair) for pair in environment.items())
