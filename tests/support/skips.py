@@ -6,6 +6,8 @@ import re
 #: Reasons of tests that cannot run here and are covered by another run of `.ci/run`.
 NEEDS_ROOT = "needs root: users of its own and private mounts"
 NEEDS_ORDINARY_USER = "needs an ordinary user: root may do everything"
+#: Reason of a test of the Store that one of its backends cannot run.
+NEEDS_COMMANDSTATS = "needs a server that counts commands: fakeredis does not"
 #: Reasons of tests that need what a machine may lack.
 NEEDS_REDIS = "needs a redis-server of the system, 7.0 or newer"
 NEEDS_SBATCH = "needs sbatch on this machine"
@@ -30,8 +32,8 @@ _OF_PACKAGES = (
     NEEDS_AT,
     NEEDS_GRIDENGINE,
 )
-_ROOT = (NEEDS_ORDINARY_USER, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
-_ORDINARY = (NEEDS_ROOT, *_OF_PACKAGES)
+_ROOT = (NEEDS_ORDINARY_USER, NEEDS_COMMANDSTATS, NEEDS_LOOP, NEEDS_CGROUP, *_OF_PACKAGES)
+_ORDINARY = (NEEDS_ROOT, NEEDS_COMMANDSTATS, *_OF_PACKAGES)
 
 
 def allowed(reason):
