@@ -257,6 +257,9 @@ def is_listening_now(address):
         socket.create_connection((address, PORT), timeout=20).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        # It ends to listen at this instant.
+        return True
     return True
 
 
