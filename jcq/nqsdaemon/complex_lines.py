@@ -17,8 +17,8 @@ def complex_block(one, site_name):
     return f"{head}\n  Queues = {{{', '.join(one.queues)}}}\n"
 
 
-def chosen(command, names, desk, err):
-    """The complexes named, each once, or all by name: `found = yield from chosen(...)`.
+def complexes_named(command, names, desk, err):
+    """The complexes named, each once, or all by name: `found = yield from complexes_named(...)`.
 
     Args:
         command: whose lines `err` gets, one for each name that is unknown.

@@ -9,6 +9,7 @@ from jcq.errors import JcqError
 from jcq.jcdbs.errors import NoSuchQueue
 from jcq.model import lifecycle, limits
 from jcq.model.queue import PIPE
+from jcq.nqsdaemon.listing import CHUNK
 
 #: Type -> (word, state that it counts), in the order of the line; "" counts nothing: jcq does not stage.
 _COUNTS = {
@@ -109,8 +110,8 @@ def access_name(entry):
     return entry.rpartition(":")[0]
 
 
-def chosen(command, names, desk, err):
-    """The queues named, each once, or all in order of dispatch: `found = yield from chosen(...)`.
+def queues_named(command, names, desk, err):
+    """The queues named, each once, or all in order of dispatch: `found = yield from queues_named(...)`.
 
     Args:
         command: whose lines `err` gets, one for each name that is unknown.
@@ -118,13 +119,14 @@ def chosen(command, names, desk, err):
     if not names:
         return (yield desk.store.queues())
     names = list(dict.fromkeys(names))
-    found = []
-    answers = yield [desk.store.queue(name) for name in names]
-    for name, queue in zip(names, answers, strict=True):
-        if isinstance(queue, NoSuchQueue):
-            err.append(f"{command}: {NoSuchQueue(detail=repr(name))}; {command} without an operand shows them")
-        elif isinstance(queue, JcqError):
-            raise queue
-        else:
-            found.append(queue)
-    return found
+    queues = []
+    for start in range(0, len(names), CHUNK):
+        chunk = names[start : start + CHUNK]
+        for name, found in zip(chunk, (yield [desk.store.queue(name) for name in chunk]), strict=True):
+            if isinstance(found, NoSuchQueue):
+                err.append(f"{command}: {NoSuchQueue(detail=repr(name))}; {command} without an operand shows them")
+            elif isinstance(found, JcqError):
+                raise found
+            else:
+                queues.append(found)
+    return queues

@@ -11,13 +11,13 @@ NQS; operands are then their names.
 
 import json
 
-from jcq.errors import JcqError, UsageError
-from jcq.jcdbs.errors import NoSuchQueue, NoSuchRequest
+from jcq.errors import UsageError
+from jcq.jcdbs.errors import NoSuchRequest
 from jcq.nqsdaemon.call import Reply
-from jcq.nqsdaemon.complex_lines import chosen, complex_block
+from jcq.nqsdaemon.complex_lines import complex_block, complexes_named
 from jcq.nqsdaemon.listing import CHUNK, is_of, listing, named_users, whose
 from jcq.nqsdaemon.qstat_json import document, request_object
-from jcq.nqsdaemon.queue_block import extended_block, queue_block, routes_block
+from jcq.nqsdaemon.queue_block import extended_block, queue_block, queues_named, routes_block
 from jcq.nqsdaemon.request_lines import HEADER, long_form, medium_form, short_line
 from jcq.nqsdaemon.request_lines import shown as printable
 from jcq.nqsdaemon.requestid import find_rid, is_this_site
@@ -34,7 +34,7 @@ def handle(call, desk):
     values, operands = parse(QSTAT, call.args)
     err: list[str] = []
     if "complexes" in values:
-        found = yield from chosen("qstat", operands, desk, err)
+        found = yield from complexes_named("qstat", operands, desk, err)
         return _reply("".join(complex_block(one, desk.identity.name) for one in found), err)
     by_id_of = named_users(values, call)
     names, rids = _sort_operands(operands, desk, err)
@@ -42,7 +42,7 @@ def handle(call, desk):
         rids += yield from _by_old_id(values["old_id"], desk, err)
     queues = []
     if names or not (operands or "old_id" in values):
-        queues = yield from _queues(names, desk, err)
+        queues = yield from queues_named("qstat", names, desk, err)
     queues = [queue for queue in queues if _kind_wanted(queue, values)]
     at = (yield from situation(desk)) if {"json", "long", "medium"} & values.keys() else None
     form = _form(values, call, at)
@@ -99,22 +99,6 @@ def _by_old_id(old_id, desk, err):
         err.append(f"qstat: no request was made of {old_id!r} of an old system; jcq history shows all that were")
     site = desk.identity.name
     return [(rid, f"{rid.rpartition('-')[2]}.{site} (in the old system {printable(old)})") for old, rid, *_ in found]
-
-
-def _queues(names, desk, err):
-    if not names:
-        return (yield desk.store.queues())
-    queues = []
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
-        for name, found in zip(chunk, (yield [desk.store.queue(name) for name in chunk]), strict=True):
-            if isinstance(found, NoSuchQueue):
-                err.append(f"qstat: {NoSuchQueue(detail=repr(name))}; qstat without an operand shows them")
-            elif isinstance(found, JcqError):
-                raise found
-            else:
-                queues.append(found)
-    return queues
 
 
 def _block(values):

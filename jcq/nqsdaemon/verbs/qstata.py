@@ -4,7 +4,7 @@ NEC's systems have a command of this name (nqs-facts.md section 3); its columns 
 """
 
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.queue_block import access_name, chosen
+from jcq.nqsdaemon.queue_block import access_name, queues_named
 from jcq.options import QSTATA, parse
 
 _HEADER = (
@@ -21,7 +21,7 @@ def handle(call, desk):
     """
     _, names = parse(QSTATA, call.args)
     out, err = list(_HEADER), []
-    for queue in (yield from chosen("qstata", names, desk, err)):
+    for queue in (yield from queues_named("qstata", names, desk, err)):
         out.append(f"{queue.name:<16} {_access(queue)}")
     return answer(out, err)
 

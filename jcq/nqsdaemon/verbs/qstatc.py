@@ -4,7 +4,7 @@ NEC's systems have a command of this name (nqs-facts.md section 3); its columns 
 """
 
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.complex_lines import chosen
+from jcq.nqsdaemon.complex_lines import complexes_named
 from jcq.options import QSTATC, parse
 
 _HEADER = (
@@ -21,6 +21,6 @@ def handle(call, desk):
     """
     _, names = parse(QSTATC, call.args)
     err: list[str] = []
-    found = yield from chosen("qstatc", names, desk, err)
+    found = yield from complexes_named("qstatc", names, desk, err)
     lines = [f"{one.name:<16} {one.run_limit:>5} {one.used:>5} {','.join(one.queues) or '-'}" for one in found]
     return answer([*_HEADER, *lines], err)

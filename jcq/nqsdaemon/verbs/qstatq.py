@@ -6,7 +6,7 @@ NEC's systems have a command of this name (nqs-facts.md section 3); its columns 
 from jcq.model import lifecycle
 from jcq.model.queue import BATCH
 from jcq.nqsdaemon.call import answer
-from jcq.nqsdaemon.queue_block import chosen, state_words
+from jcq.nqsdaemon.queue_block import queues_named, state_words
 from jcq.options import QSTATQ, parse
 
 _COUNTED = (
@@ -28,7 +28,7 @@ def handle(call, desk):
     """
     _, names = parse(QSTATQ, call.args)
     out, err = [_HEADER, " ".join("-" * width for width in (16, 5, 3, 3, 8, 5, 5, *[5] * len(_COUNTED)))], []
-    for queue in (yield from chosen("qstatq", names, desk, err)):
+    for queue in (yield from queues_named("qstatq", names, desk, err)):
         out.append(_line(queue))
     return answer(out, err)
 
