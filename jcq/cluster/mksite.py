@@ -34,7 +34,7 @@ DIRECTORIES = {"database": 0o700, "run": 0o711, "requests": 0o711, "output": 0o7
 CONF_FILES = ("daemon.conf", "site.conf")
 
 
-def make_cluster_site(name, machine_id, database_path, root, say, looks_old=lambda _directory: ""):
+def make_cluster_site(name, machine_id, database_path, root, say, looks_old):
     """cjcmksite.
 
     A `nqs` that is an old spool stays as it is, and the site's files come beside its own.

@@ -16,7 +16,7 @@ from jcq.spoolconv import records
 from jcq.spoolconv.clean import clean
 from jcq.spoolconv.origin import old_number
 from jcq.spoolconv.plan_request import RequestPlanner, with_number
-from jcq.spoolconv.plan_site import Part, SitePlanner
+from jcq.spoolconv.plan_site import SitePlanner
 from jcq.spoolconv.records import Skip
 from jcq.spoolconv.seen import Seen
 
@@ -61,9 +61,8 @@ class Conversion:
         self._facts = target.facts()
         self._site = SitePlanner(self._facts, accounts, wishes)
         self._requests = RequestPlanner(layout, self._facts, accounts, wishes, now_s)
-        self._settings = []
-        #: Origins, in a dry run, which stages nothing that the target could know again.
-        self._looked_at = Seen()
+        #: Origins, in a dry run: it stages nothing that the target could know again.
+        self._looked_at = None if files else Seen()
         self._highest = 0
         self._result = Result(secrets.token_hex(8))
 
@@ -96,7 +95,7 @@ class Conversion:
         for record in read:
             self._report.read_one()
             if not isinstance(record, records.OldRequest):
-                self._take(record)
+                self._skipped(self._site.take(record))
                 continue
             place = self._site.place(record.queue)
             if place is None:
@@ -124,17 +123,7 @@ class Conversion:
         else:
             yield planned
 
-    def _take(self, record):
-        """A record that is no request."""
-        skip = None
-        if isinstance(record, records.OldQueue):
-            skip = self._site.queue(record)
-        elif isinstance(record, records.OldComplex):
-            skip = self._site.complex(record)
-        elif isinstance(record, records.OldSetting):
-            self._settings.append(record)
-        else:
-            skip = record
+    def _skipped(self, skip):
         if skip is not None:
             self._report.skipped(skip)
 
@@ -148,7 +137,7 @@ class Conversion:
         new, here = [], {}
         for one, rid in zip(chunk, found, strict=True):
             shown = f"{rid.rpartition('-')[2]}.{self._facts.record.name}" if rid else here.get(one.origin)
-            if not (shown or self._files or self._looked_at.add(one.origin)):
+            if self._looked_at and not (shown or self._looked_at.add(one.origin)):
                 shown = "one that was read before"
             if shown:
                 reason = f"it is converted already, as {shown}"
@@ -193,9 +182,6 @@ class Conversion:
     def _parts(self):
         """Queues, complexes and settings, when all has been read."""
         parts, skips = self._site.parts()
-        for record in self._settings:
-            part = self._site.setting(record)
-            (parts if isinstance(part, Part) else skips).append(part)
         for skip in skips:
             self._report.skipped(skip)
         made = [part for part in parts if part.kind in ("queue", "default")]

@@ -50,8 +50,7 @@ class RequestFiles:
     def _write_all(self, request, script, environment):
         self._write(request.rid, request, script)
         if environment is not None:
-            packed = b"".join(netstring(b"%b=%b" % pair) for pair in environment.items())
-            self._write(f"{request.rid}.env", request, packed)
+            self._write(f"{request.rid}.env", request, packed(environment))
 
     def _write(self, name, request, data):
         path = os.path.join(self._place, name)
@@ -100,3 +99,8 @@ class RequestFiles:
             if seq.isascii() and seq.isdigit() and len(seq) <= 15:
                 numbers.append(int(seq))
         return max(numbers)
+
+
+def packed(environment):
+    """The bytes of an environment's file, of {name: value}, bytes."""
+    return b"".join(netstring(b"%b=%b" % pair) for pair in environment.items())

@@ -12,7 +12,7 @@ from jcq.model.queue import BATCH, NAME_MAX, PIPE, PRIORITY_MAX, RUN_LIMIT_MAX, 
 from jcq.model.restart import ATTRIBUTES, RESTART
 from jcq.spoolconv.clean import clean
 from jcq.spoolconv.plan_fields import limits_text
-from jcq.spoolconv.records import Skip
+from jcq.spoolconv.records import OldComplex, OldQueue, OldSetting, Skip
 
 _MANAGER = "manager:"
 _ROLES = ("m", "o")
@@ -83,6 +83,7 @@ class SitePlanner:
         #: New name -> Part of a queue.
         self._queues = {}
         self._complexes = []
+        self._settings = []
 
     def place(self, old_name):
         """Where the requests of an old queue go; None where that is not known (yet)."""
@@ -102,6 +103,17 @@ class SitePlanner:
 
     def _gives_way(self, name):
         return self._facts.untouched and name in self._facts.queues
+
+    def take(self, record):
+        """Take any record but a request; returns a `Skip`, or None: it is among the parts at the end."""
+        if isinstance(record, OldQueue):
+            return self.queue(record)
+        if isinstance(record, OldComplex):
+            return self.complex(record)
+        if isinstance(record, OldSetting):
+            self._settings.append(record)
+            return None
+        return record
 
     # --- queues ------------------------------------------------------------------------------
 
@@ -238,13 +250,12 @@ class SitePlanner:
         return old.value, ""
 
     def parts(self):
-        """At the end: (`Part` of each queue and complex, `Skip` of each complex that is none)."""
+        """At the end: (`Part` of each queue, complex and setting, `Skip` of each that becomes none)."""
         queues = list(self._queues.values())
         for part in queues:
             part.value = self._with_destinations(part)
         parts, skips = queues, []
-        for old in self._complexes:
-            part = self._complex(old)
+        for part in (*map(self._complex, self._complexes), *map(self.setting, self._settings)):
             (skips if isinstance(part, Skip) else parts).append(part)
         return parts, skips
 

@@ -8,14 +8,13 @@ and cannot be compared.
 
 from collections import Counter
 
-from jcq.frames import netstring
 from jcq.jcdbs.ops.site import SiteRecord
 from jcq.spoolconv import records
 from jcq.spoolconv.clean import clean
 from jcq.spoolconv.facts import SiteFacts
+from jcq.spoolconv.files import packed
 from jcq.spoolconv.plan_request import Planned, RequestPlanner
-from jcq.spoolconv.plan_site import Part, SitePlanner
-from jcq.spoolconv.records import Skip
+from jcq.spoolconv.plan_site import SitePlanner
 
 _CHUNK = 250
 _FIELDS = ("site name uid gid user submitted_to priority due_s restartable workdir host umask tz shell"
@@ -50,7 +49,6 @@ class Verification:
         #: What an empty site would get beside the requests, which is what this one should have.
         empty = SiteFacts(SiteRecord("", 0, 0, 0), self._facts.uid, self._facts.as_root)
         self._made = SitePlanner(empty, accounts, wishes)
-        self._settings = []
         self._requests = RequestPlanner(layout, self._facts, accounts, wishes, now_s)
         self.counts = Counter()
 
@@ -58,20 +56,14 @@ class Verification:
         """Compare; returns how many records differ or are missing."""
         chunk = []
         for record in read:
-            if isinstance(record, records.OldQueue):
-                self._site.queue(record)
-                self._skipped(self._made.queue(record))
-            elif isinstance(record, records.OldComplex):
-                self._skipped(self._made.complex(record))
-            elif isinstance(record, records.OldSetting):
-                self._settings.append(record)
-            elif isinstance(record, Skip):
-                self._skipped(record)
-            elif isinstance(record, records.OldRequest):
+            if isinstance(record, records.OldRequest):
                 chunk.append(record)
                 if len(chunk) == _CHUNK:
                     self._compare(chunk)
                     chunk = []
+                continue
+            self._site.take(record)
+            self._skipped(self._made.take(record))
         self._compare(chunk)
         self._compare_parts()
         return self.counts[_DIFFERENT] + self.counts[_MISSING]
@@ -88,38 +80,23 @@ class Verification:
     def _compare_parts(self):
         """Queues, complexes and settings, when all has been read."""
         parts, skips = self._made.parts()
-        for record in self._settings:
-            part = self._made.setting(record)
-            (parts if isinstance(part, Part) else skips).append(part)
         for skip in skips:
             self._skipped(skip)
         for part in parts:
-            kind, differ = self._part(part)
-            what = f"{kind} {clean(part.name)}"
-            if differ is None:
+            kind = {"param": "setting"}.get(part.kind, part.kind)
+            what, now = f"{kind} {clean(part.name)}", self._now(part)
+            if now is None:
                 self._count(_MISSING, what, f"the site has no such {kind}")
             else:
+                differ = _differences(_pairs(part, now))
                 self._count(_DIFFERENT if differ else _SAME, what, "; ".join(differ))
 
-    def _part(self, part):
-        """(what it is called, [each difference]; None where the site has it not)."""
-        facts, wanted = self._facts, part.value
-        if part.kind == "queue":
-            now = facts.queues.get(part.name)
-            pairs = [(name, getattr(now, name, None), getattr(wanted, name)) for name in _QUEUE_FIELDS]
-        elif part.kind == "complex":
-            now = facts.complexes.get(part.name)
-            queues = sorted(filter(None, wanted["queues"].split(",")))
-            pairs = [("queues", sorted(now.queues if now else ()), queues)]
-            pairs.append(("run_limit", now.run_limit if now else 0, int(wanted["run_limit"])))
-        elif part.kind == "manager":
-            now = facts.managers.get(part.name)
-            pairs = [("role", now, wanted)]
-        else:
-            now = str(getattr(facts.record, part.name))
-            pairs = [("value", now, wanted)]
-        kind = {"param": "setting"}.get(part.kind, part.kind)
-        return kind, None if now is None else _differences(pairs)
+    def _now(self, part):
+        """What the site has in the place of a `Part`; None where it has nothing."""
+        if part.kind == "param":
+            return str(getattr(self._facts.record, part.name))
+        there = {"queue": self._facts.queues, "complex": self._facts.complexes, "manager": self._facts.managers}
+        return there[part.kind].get(part.name)
 
     def _compare(self, chunk):
         planned = []
@@ -164,7 +141,7 @@ class Verification:
             return [f"its script cannot be read: {error.strerror}"]
         if script != one.old.script:
             differ.append("the script is another one")
-        if environment != _packed(one.environment):
+        if environment != (None if one.environment is None else packed(one.environment)):
             differ.append("the environment is another one")
         return differ
 
@@ -174,12 +151,17 @@ class Verification:
             self._say(f"Warning : {what}: {clean(why)}")
 
 
+def _pairs(part, now):
+    """(name, what is, what should be) of everything that a `Part` says."""
+    wanted = part.value
+    if part.kind == "queue":
+        return [(name, getattr(now, name), getattr(wanted, name)) for name in _QUEUE_FIELDS]
+    if part.kind == "complex":
+        queues = sorted(filter(None, wanted["queues"].split(",")))
+        return [("queues", sorted(now.queues), queues), ("run_limit", now.run_limit, int(wanted["run_limit"]))]
+    return [("role" if part.kind == "manager" else "value", now, wanted)]
+
+
 def _differences(triples):
     """Of (name, what is, what should be): those that differ, in words."""
     return [f"{name} is {now!r}, not {wanted!r}" for name, now, wanted in triples if now != wanted]
-
-
-def _packed(environment):
-    if environment is None:
-        return None
-    return b"".join(netstring(b"%b=%b" % pair) for pair in environment.items())
