@@ -80,11 +80,13 @@ def until_answered(command, there, parts, answer, limit_s, asked, accepted=None,
     `answer` takes the answer, a `Printed` or `Collected`; `limit_s` is how long one gap may last.
     """
     patience = lost = None
+    again = False
     failure: JcqError
     while True:
         try:
-            code = _ask(command, there, parts, answer, asked, accepted, read)
-            if not (command == "qcat" and code == NOT_NOW_CODE and parts[-1] == b"again=1"):
+            said = [*parts, b"again=1"] if again else parts
+            code = _ask(command, there, said, answer, asked, accepted, read)
+            if not (again and command == "qcat" and code == NOT_NOW_CODE):
                 return code
             from time import sleep
 
@@ -102,10 +104,9 @@ def until_answered(command, there, parts, answer, limit_s, asked, accepted=None,
             from jcq.patience import Patience
 
             patience = Patience(there, limit_s)
-        if asked and parts[-1] != b"again=1":
-            parts = [*parts, b"again=1"]
+        again = bool(asked)
         may_have_changed = lost if command not in _ONLY_LOOKS else None
-        patience.wait(may_have_changed or failure, bool(asked), advice(asked) if asked else "")
+        patience.wait(may_have_changed or failure, again, advice(asked) if asked else "")
 
 
 def _ask(command, there, parts, write, asked, accepted=None, read=None):

@@ -1,19 +1,19 @@
 """How long a user's command waits for a site that does not answer on this node; loaded only when one does not.
 
-A site that should be running (`expected` in its directory, see `jcq.cluster.expected`) is waited for: it is being
+A site that should be running (`expected` in its directory, see `jcq.expected`) is waited for: it is being
 started, or moves. One that was stopped on purpose is not, unless this command was connected or waited before: then
 it may be a restart or a move. Clocks of other machines play no part.
 """
 
 import time
 
+from jcq import expected
 from jcq.errors import SiteAway, SiteNotRunning
 from jcq.site import host_name
 
 _LOOK_EVERY_S = 0.2
 #: A daemon that answered for so long was there: what follows is another gap.
 _STEADY_S = 2.0
-_RUNNING = "running"
 
 
 class Patience:
@@ -44,9 +44,9 @@ class Patience:
         now_s = time.monotonic()
         if now_s - self._tried_s >= _STEADY_S:
             self._deadline_s = now_s + self._limit_s
-        word, host = self._expected()
+        word, host = expected.read(self._there)
         away = isinstance(error, SiteNotRunning)
-        if away and not (connected or self._waited or word == _RUNNING):
+        if away and not (connected or self._waited or word == expected.RUNNING):
             raise error
         self._waited = True
         if now_s >= self._deadline_s:
@@ -57,19 +57,10 @@ class Patience:
         time.sleep(min(_LOOK_EVERY_S, max(0.01, self._deadline_s - now_s)))
         self._tried_s = time.monotonic()
 
-    def _expected(self):
-        """(the word, the host) of `expected`; empty where there is none to be read."""
-        try:
-            with open(self._there.expected, encoding="utf-8", errors="replace") as file:
-                word, _, host = file.read(1024).strip().partition(" ")
-        except OSError:
-            return "", ""
-        return word, host
-
     def _why(self, word, host):
-        if word == _RUNNING and host == host_name():
+        if word == expected.RUNNING and host == host_name():
             return "it should be; look with cjcls"
-        if word == _RUNNING:
+        if word == expected.RUNNING:
             return f"{host} had it last; give the command where the site is now"
         if word:
             return "it was stopped; start it with cjcpw or nqsstart"

@@ -56,7 +56,7 @@ class Site:
 
     @property
     def expected(self):
-        """What the site should be doing, for everybody to read: see `jcq.cluster.expected`."""
+        """What the site should be doing, for everybody to read: see `jcq.expected`."""
         return self.path("expected")
 
     @property

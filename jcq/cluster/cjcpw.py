@@ -7,8 +7,8 @@ the site is up no action touches the site's disk, which may hang. Manual 2.1.4, 
 import os
 import signal
 
-from jcq import site_cgroup
-from jcq.cluster import daemons, epoch, expected, states
+from jcq import expected, site_cgroup
+from jcq.cluster import daemons, epoch, states
 from jcq.cluster.answers import LOOKS_PER_LIMIT, Answers
 from jcq.cluster.errors import DaemonDied, StartTimeout, StopIncomplete
 from jcq.cluster.notify import Notifier
