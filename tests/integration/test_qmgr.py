@@ -11,6 +11,7 @@ import termios
 
 import pytest
 
+from support.processes import of_pids, table
 from support.waiting import wait_until
 
 COMPLETE = "NQS manager[TCML_COMPLETE  ]: Transaction complete at local host.\n"
@@ -119,12 +120,14 @@ def test_a_script_of_garbage_is_refused_line_by_line(site):
 
 
 class Terminal:
-    """qmgr at a pseudo-terminal."""
+    """qmgr at a pseudo-terminal, which shows what is typed where `echo` is true."""
 
-    def __init__(self, site, **env):
+    def __init__(self, site, echo=False, **env):
         self._master, slave = pty.openpty()
         attributes = termios.tcgetattr(slave)
         attributes[3] &= ~termios.ECHO
+        # Else the kernel may throw away with what was typed what qmgr has answered to a Ctrl-C by then.
+        attributes[3] |= termios.NOFLSH | (termios.ECHO if echo else 0)
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
         env = {"NQS_SITE": site.name, "TERM": "dumb", **env}
         # Ctrl-C is a signal only where the terminal is the session's own.
@@ -138,6 +141,18 @@ class Terminal:
 
     def type(self, text):
         os.write(self._master, text if isinstance(text, bytes) else text.encode())
+
+    def interrupt(self):
+        """Type Ctrl-C as a person does, to whom qmgr has shown its prompt or their line, and who sees it wait.
+
+        One that comes while readline works on a key is raised at the next key only, by Python's own loop.
+        """
+
+        def shown():
+            return of_pids([self.child.pid], "qmgr")
+
+        wait_until(lambda: [process.state for process in shown()] == ["S"], 20, lambda: table(shown()))
+        self.type("\x03")
 
     def wait_for(self, words, limit_s=20):
         """Read until `words` have been printed; returns what came before them, and forgets both."""
@@ -190,20 +205,22 @@ def test_end_of_file_ends_a_session(terminal):
     assert terminal.child.wait(20) == 0
 
 
-def test_tab_completes_keywords_and_what_is_ambiguous_is_left(terminal):
+def test_tab_completes_keywords_and_what_is_ambiguous_is_left(site):
     pytest.importorskip("readline")
-    terminal.wait_for("Mgr: ")
-    terminal.type("show par\t\n")
-    assert "Next available sequence number" in terminal.wait_for("Mgr: ")
-    terminal.type("set def\tba\t\tpr\t= 7\n")
-    assert COMPLETE.strip() in terminal.wait_for("Mgr: ").replace("\r", "")
-    assert "Default batch_request priority = 7\n" in site_parameters(terminal)
-    terminal.type("set r\t\t")
-    assert "restart" in terminal.wait_for("run_limit")
-    terminal.type("\x03")
-    terminal.wait_for("Mgr: ")
-    terminal.type("exit\n")
-    assert terminal.child.wait(20) == 0
+    with contextlib.closing(Terminal(site, echo=True)) as terminal:
+        terminal.wait_for("Mgr: ")
+        terminal.type("show par\t\n")
+        assert "Next available sequence number" in terminal.wait_for("Mgr: ")
+        terminal.type("set def\tba\t\tpr\t= 7\n")
+        assert COMPLETE.strip() in terminal.wait_for("Mgr: ").replace("\r", "")
+        assert "Default batch_request priority = 7\n" in site_parameters(terminal)
+        terminal.type("set r\t\t")
+        assert "restart" in terminal.wait_for("run_limit")
+        terminal.wait_for("Mgr: set r")
+        terminal.interrupt()
+        terminal.wait_for("Mgr: ")
+        terminal.type("exit\n")
+        assert terminal.child.wait(20) == 0
 
 
 def site_parameters(terminal):
@@ -244,20 +261,22 @@ def test_a_home_where_nothing_can_be_kept_is_no_failure(site, home):
     assert not os.path.exists(os.path.join(site.node.scratch, ".qmgr_history"))
 
 
-def test_ctrl_c_gives_up_a_line_and_its_continuation_not_the_session(terminal):
-    terminal.wait_for("Mgr: ")
-    terminal.type("create batch_queue never")
-    terminal.type("\x03")
-    terminal.wait_for("Mgr: ")
-    terminal.type("create batch_queue never \\\n")
-    terminal.wait_for("Mgr> ")
-    terminal.type("\x03")
-    terminal.wait_for("Mgr: ")
-    terminal.type("show queue never\n")
-    assert "TCML_NOSUCHQUE" in terminal.wait_for("Mgr: ")
-    # The exit code is that of the last command.
-    terminal.type("\x04")
-    assert terminal.child.wait(20) == 1
+def test_ctrl_c_gives_up_a_line_and_its_continuation_not_the_session(site):
+    with contextlib.closing(Terminal(site, echo=True)) as terminal:
+        terminal.wait_for("Mgr: ")
+        terminal.type("create batch_queue never")
+        terminal.wait_for("create batch_queue never")
+        terminal.interrupt()
+        terminal.wait_for("Mgr: ")
+        terminal.type("create batch_queue never \\\n")
+        terminal.wait_for("Mgr> ")
+        terminal.interrupt()
+        terminal.wait_for("Mgr: ")
+        terminal.type("show queue never\n")
+        assert "TCML_NOSUCHQUE" in terminal.wait_for("Mgr: ")
+        # The exit code is that of the last command.
+        terminal.type("\x04")
+        assert terminal.child.wait(20) == 1
 
 
 def test_bytes_that_are_no_text_are_one_line(terminal):
