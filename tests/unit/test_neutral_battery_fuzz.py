@@ -33,7 +33,7 @@ PIECES = (
     b"\xef\xbb\xbf",
 )  # fmt: skip
 #: One broken dump is read within this, by far.
-LIMIT_S = 5
+LIMIT_S = 60
 CHARACTERS_MAX = 1000
 
 
