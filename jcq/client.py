@@ -67,8 +67,9 @@ def _run(table, root, asked, read):
 
         print_bytes(1, text(table).encode())
         return 0
-    limit_s = _limit_s(values)
-    there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, root))
+    option_s = values.get("timeout")
+    limit_s = _limit_s(option_s)
+    there = locate(root, option_s, waits=command == "qwait" or "follow" in values or "watch" in values)
     parts = [b"verb=" + command.encode()]
     parts += [b"arg=" + os.fsencode(word) for word in argv]
     parts += [
@@ -93,11 +94,39 @@ def _run(table, root, asked, read):
     return until_answered(command, there, parts, Printed(), limit_s, asked, accepted, read)
 
 
-def _limit_s(values):
-    """How long to wait for a site that should be running. Raises UsageError for a bad NQS_TIMEOUT."""
+def locate(root, option_s=None, waits=False):
+    """Find the site that NQS_SITE names; where its disk is not here, some commands wait for it.
+
+    Manual 2.5.2 has an error for a site that is not on this machine. That commands wait on the node that is to take
+    the site over is our own choice, for those that wait for something anyway, and those that were told how long.
+
+    Args:
+        root: the root that an installed command carries, or None.
+        option_s: the limit of --timeout, or None.
+        waits: whether this command waits for something anyway.
+    Returns:
+        The `jcq.site.Site`.
+    Raises:
+        SiteUnknown: there is no such site here. SiteAway: it was waited for. UsageError: a bad NQS_TIMEOUT.
+    """
+    limit_s = _limit_s(option_s, TIMEOUT_S if waits else None)
+    name, root = os.environ.get("NQS_SITE"), site.root_directory(os.environ, root)
+    try:
+        return site.locate(name, root)
+    except SiteUnknown:
+        if limit_s is None:
+            raise
+        from jcq.patience import for_its_disk
+
+        for_its_disk(site.named(name, root), limit_s)
+        return site.locate(name, root)
+
+
+def _limit_s(option_s, otherwise=TIMEOUT_S):
+    """--timeout, else NQS_TIMEOUT, else `otherwise`. Raises UsageError for a bad NQS_TIMEOUT."""
     told = os.environ.get("NQS_TIMEOUT")
-    limit_s = options.bounded("NQS_TIMEOUT", told, options.TIMEOUT[3]) if told else TIMEOUT_S
-    return values.get("timeout", limit_s)
+    limit_s = options.bounded("NQS_TIMEOUT", told, options.TIMEOUT[3]) if told else otherwise
+    return limit_s if option_s is None else option_s
 
 
 def _watch(command, there, parts, asked, limit_s):
@@ -138,8 +167,7 @@ def call(command, there, words, script=b"", limit_s=None):
 def call_for_bytes(command, there, words, script=b"", limit_s=None):
     """As `call`, with the answer's bytes as they came."""
     collected = Collected()
-    if limit_s is None:
-        limit_s = _limit_s({})
+    limit_s = _limit_s(limit_s)
     parts = [b"verb=" + command.encode(), *[b"arg=" + os.fsencode(word) for word in words]]
     parts += [b"cwd=/", b"umask=%o" % _umask(), b"host=" + os.fsencode(site.host_name())]
     if script:

@@ -5,11 +5,12 @@ started, or moves. One that was stopped on purpose is not, unless this command w
 it may be a restart or a move. Clocks of other machines play no part.
 """
 
+import os
 import time
 
 from jcq import expected
-from jcq.errors import SiteAway, SiteNotRunning
-from jcq.site import host_name
+from jcq.errors import SiteAway, SiteNotRunning, SiteUnknown
+from jcq.site import hex_name, host_name, resolv_def
 
 _LOOK_EVERY_S = 0.2
 #: A daemon that answered for so long was there: what follows is another gap.
@@ -65,3 +66,25 @@ class Patience:
         if word:
             return "it was stopped; start it with cjcpw or nqsstart"
         return "its disk is not here; give the command where the site is now"
+
+
+def for_its_disk(there, limit_s):
+    """Wait until the disk of a site is here and its daemon listens, as where this node is about to take it over.
+
+    Args:
+        there: the `jcq.site.Site`; its database is not here.
+        limit_s: how long.
+    Raises:
+        SiteUnknown: nothing on this node says that there is such a site: it never had it, and `rc/resolv.def` does not
+            name it. SiteAway: the limit is over.
+    """
+    if there.local or not (os.path.islink(there.directory) or _in_resolv_def(there)):
+        raise SiteUnknown()
+    patience = Patience(there, limit_s)
+    while not os.path.exists(there.api_socket):
+        patience.wait(SiteNotRunning(site=there.name), connected=True, advice="")
+
+
+def _in_resolv_def(there):
+    wanted = hex_name(there.address)
+    return any(hex_name(address) == wanted for address, _, _ in resolv_def(there.root))

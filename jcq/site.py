@@ -212,28 +212,41 @@ def locate(name, root):
     """Find the site that a user's command means (manual 2.5.2).
 
     Args:
-        name: value of `NQS_SITE`; empty, None or this machine's host name mean the local site;
-            else a canonical name, its first label, or an address.
+        name: value of `NQS_SITE`, see `named`.
         root: see `root_directory`.
     Returns:
         The `Site`; it exists on this node, which says nothing about whether it runs.
     Raises:
         SiteUnknown: no such site here.
     """
-    if not name or name.lower() in (host_name().lower(), "localhost"):
-        site = local_site(root)
-    else:
-        address = name
-        canonical = name
-        if packed_address(name) is None:
-            try:
-                canonical, address = resolve(name, root)
-            except (NameNotResolved, UnicodeError):
-                raise SiteUnknown() from None
-        site = Site(root, spool(root, hex_name(address)), name=canonical, address=address)
+    site = named(name, root)
     if not os.path.isdir(site.database):
         raise SiteUnknown()
     return site
+
+
+def named(name, root):
+    """The site of a name, whether this node has it, or has ever had it, or not.
+
+    Args:
+        name: value of `NQS_SITE`; empty, None or this machine's host name mean the local site;
+            else a canonical name, its first label, or an address.
+        root: see `root_directory`.
+    Returns:
+        The `Site`.
+    Raises:
+        SiteUnknown: the name does not resolve.
+    """
+    if not name or name.lower() in (host_name().lower(), "localhost"):
+        return local_site(root)
+    address = name
+    canonical = name
+    if packed_address(name) is None:
+        try:
+            canonical, address = resolve(name, root)
+        except (NameNotResolved, UnicodeError):
+            raise SiteUnknown() from None
+    return Site(root, spool(root, hex_name(address)), name=canonical, address=address)
 
 
 def socket_path(path):

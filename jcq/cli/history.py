@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from jcq import client, site
+from jcq import client
 from jcq.cli.errors_to_lines import complain
 
 _COLUMNS = "{:<16} {:<20} {:<9} {:<12} {:<20} {}"
@@ -22,8 +22,7 @@ def history(root, as_json, old_ids):
     Without OLD_ID all of them; the number of an array means each of its tasks. A request that has ended and is not
     retained any more is FORGOTTEN. The site is named by NQS_SITE; unset, it is the local site.
     """
-    there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, root))
-    code, out, err = client.call("history", there, list(old_ids))
+    code, out, err = client.call("history", client.locate(root), list(old_ids))
     if as_json:
         click.echo(out, nl=False)
     elif out:

@@ -15,7 +15,7 @@ import sys
 
 import click
 
-from jcq import client, site
+from jcq import client
 from jcq.cli import errors_to_lines
 from jcq.cli.errors_to_lines import complain
 from jcq.errors import JcqError, SiteNotRunning, SiteUnknown, UsageError
@@ -111,7 +111,7 @@ class Session:
 
     def _site(self):
         if self._there is None:
-            self._there = site.locate(os.environ.get("NQS_SITE"), site.root_directory(os.environ, self._root))
+            self._there = client.locate(self._root, self._limit_s)
         return self._there
 
 

@@ -17,8 +17,8 @@ from jcq.process import wait_gone
 
 #: cjcpw gives up after STOP_TIMEOUT and kills; it gets this much longer to do so.
 _MARGIN_S = 10.0
-#: A stop is answered at once. A cjcpw that is stuck must not use up its caller's time twice: cluster software gives a
-#: stop 120 s.
+#: A stop is answered at once. One that is stuck is killed after three times this: cluster software gives a stop 120 s,
+#: and fences the node that needs longer.
 _ANSWER_LIMIT_S = 10.0
 #: What SIGKILL does not end within this is in D state.
 _KILL_LIMIT_S = 5.0
@@ -160,10 +160,17 @@ def _stop_cjcpw(site, limits, log):
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
+    answer_limit_s = min(_ANSWER_LIMIT_S, limits.stop_timeout_s)
+    limit_s = limits.stop_timeout_s + _MARGIN_S
     try:
-        if client is None or client.ask(control.STOP, min(_ANSWER_LIMIT_S, limits.stop_timeout_s)) is None:
+        if client is None:
             _send(pidfd, signal.SIGTERM)
-        if wait_gone([pidfd], limits.stop_timeout_s + _MARGIN_S):
+        elif client.ask(control.STOP, answer_limit_s) is None:
+            _send(pidfd, signal.SIGTERM)
+            # What has woken up by now stops the site, and says so.
+            if wait_gone([pidfd], answer_limit_s) and not _answers(site, answer_limit_s):
+                limit_s = 0.0
+        if wait_gone([pidfd], limit_s):
             log.warning("site %s: cjcpw[%d] did not end in time and is killed", site.name, pid)
             _send(pidfd, signal.SIGKILL)
             wait_gone([pidfd], _KILL_LIMIT_S)
@@ -172,6 +179,16 @@ def _stop_cjcpw(site, limits, log):
         if client is not None:
             client.close()
     return True
+
+
+def _answers(site, limit_s):
+    client = control.connect(site)
+    if client is None:
+        return False
+    try:
+        return client.ask(control.STATE, limit_s) is not None
+    finally:
+        client.close()
 
 
 def _sweep(site, root, log, with_holders=True):

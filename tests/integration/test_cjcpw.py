@@ -332,6 +332,22 @@ def test_a_cjcpw_that_does_not_answer_is_killed(site):
     start(site)
 
 
+def test_a_cjcpw_that_wakes_up_late_ends_in_order(site):
+    write(os.path.join(site.directory, "site.conf"), "STOP_TIMEOUT=1\n")
+    start(site)
+    os.kill(site.cjcpw.pid, signal.SIGSTOP)
+    stopper = site.node.spawn("cjcpw", "-stop", site.name)
+    status = f"/proc/{site.cjcpw.pid}/status"
+
+    def waiting_signals():
+        with open(status, encoding="ascii") as file:
+            return int(re.search(r"^ShdPnd:\s*([0-9a-f]+)", file.read(), re.M)[1], 16)
+
+    wait_until(lambda: waiting_signals() & 1 << signal.SIGTERM - 1, 30, lambda: f"{waiting_signals():x}")
+    os.kill(site.cjcpw.pid, signal.SIGCONT)
+    assert (exit_code(site), stopper.wait(60)) == (0, 0)
+
+
 def test_a_mistake_in_site_conf_is_no_reason_not_to_stop(up):
     write(os.path.join(up.directory, "site.conf"), "STOP_TIMEOUT=soon\n")
     up.stop()

@@ -128,6 +128,53 @@ def test_the_limit(site):
     site.start()
 
 
+def test_a_disk_that_comes_later(site):
+    """As on the node that takes a site over; the manual's answer is for who cannot expect that."""
+    request, gate = submit(site, "four", 8)
+    site.stop()
+    away = f"{site.db_path}.away"
+    os.rename(site.db_path, away)
+    try:
+        env = {"NQS_SITE": site.name}
+        ended = [
+            (site.node.spawn(*words, env=env), code)
+            for words, code in (
+                (("qwait", request), 8),
+                (("qstat", "--timeout", "50", request), 0),
+                (("qmgr", "--timeout", "50", "show", "queue"), 0),
+            )
+        ]
+        watch = site.node.spawn("qstat", "--watch", "-b", env=env)
+        for command, *args in (("qstat",), ("qdel", request), ("qmgr", "show", "queue"), ("qcat", request)):
+            site.run(command, *args).refused("Unable to setup NQS rootdir", exit_code=1)
+        words = "is not running on this node, and was not within 1 s: its disk is not here"
+        for command in (("qwait",), ("qcat", "-f")):
+            result = site.run(*command, "--timeout", "1", request)
+            result.refused(f"{command[0]}: the NQS daemon of site {site.name}", words, exit_code=AWAY)
+        for command, *args in (("qwait", request), ("qdel", request), ("qmgr", "show", "queue")):
+            site.run(command, *args, env={"NQS_TIMEOUT": "1"}).refused(words, exit_code=AWAY)
+        # Of these nothing here says that they are sites.
+        for name in ("nosuchsite", "127.0.0.99"):
+            site.run("qwait", request, env={"NQS_SITE": name}).refused("Unable to setup NQS rootdir", exit_code=1)
+    finally:
+        os.rename(away, site.db_path)
+    site.start()
+    with open(gate, "wb"):
+        pass
+    assert [child.wait(60) for child, _ in ended] == [code for _, code in ended]
+    wait_until(lambda: text(watch), 30, lambda: str(watch.poll()))
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(30) == 0
+
+
+def test_a_site_that_this_node_never_had(site):
+    site.node.add_name("127.0.0.77", "other.example", "other")
+    for name in ("other", "127.0.0.77"):
+        env = {"NQS_SITE": name}
+        site.run("qwait", "--timeout", "1", "5", env=env).refused("its disk is not here", exit_code=AWAY)
+        site.run("qstat", env=env).refused("Unable to setup NQS rootdir", exit_code=1)
+
+
 @pytest.mark.parametrize("value", ["-1", "x", "604801"])
 def test_bad_values_of_qmgr(site, value):
     site.run("qmgr", "--timeout", value, "show", "queue").refused("--timeout needs a number", exit_code=2)
