@@ -35,14 +35,15 @@ class LoopDisk:
         self.mount_point = mount_point
         self._place = tempfile.mkdtemp(prefix="jcq-disk-")
         self._backing = os.path.join(self._place, "disk0")
-        self._device = ""
+        #: Its path below /dev.
+        self.device = ""
         self._frozen = False
         self._copies = 0
         try:
             with open(self._backing, "wb") as file:
                 file.truncate(size_mb << 20)
             _run("mkfs.ext4", "-q", "-F", self._backing)
-            self._device = _run("losetup", "--find", "--show", self._backing)
+            self.device = _run("losetup", "--find", "--show", self._backing)
             self.mount()
         except OSError as error:
             self.close()
@@ -57,7 +58,7 @@ class LoopDisk:
 
     def mount(self):
         """Mount it; its journal is replayed where it was not unmounted. Raises OSError."""
-        _run("mount", "-t", "ext4", self._device, self.mount_point)
+        _run("mount", "-t", "ext4", self.device, self.mount_point)
 
     def unmount(self):
         """As a cluster manager does that must not use force. Raises OSError where something is in the way."""
@@ -100,12 +101,12 @@ class LoopDisk:
         self._detach()
         os.unlink(self._backing)
         self._backing = copy
-        self._device = _run("losetup", "--find", "--show", self._backing)
+        self.device = _run("losetup", "--find", "--show", self._backing)
 
     def _detach(self):
-        if self._device:
-            _run("losetup", "--detach", self._device)
-            self._device = ""
+        if self.device:
+            _run("losetup", "--detach", self.device)
+            self.device = ""
 
     def close(self):
         """Leave nothing of it."""

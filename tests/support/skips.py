@@ -18,6 +18,7 @@ NEEDS_GRIDENGINE = "needs Grid Engine of Debian, unpacked where GRIDENGINE says"
 NEEDS_CGROUP = "needs cgroup v2, and the right to make one"
 NEEDS_SHELLCHECK = "needs shellcheck on this machine"
 NEEDS_OCF_TESTER = "needs ocf-tester of resource-agents, and xmllint"
+NEEDS_PACEMAKER = "needs Debian's pacemaker, corosync, crmsh, resource-agents and iproute2"
 NEEDS_SYSTEMD = "needs systemd-analyze on this machine"
 NEEDS_COMPILER = "needs a C compiler and libc's headers"
 
@@ -26,6 +27,7 @@ _OF_PACKAGES = (
     NEEDS_SBATCH,
     NEEDS_SHELLCHECK,
     NEEDS_OCF_TESTER,
+    NEEDS_PACEMAKER,
     NEEDS_SYSTEMD,
     NEEDS_COMPILER,
     NEEDS_DB_DUMP,

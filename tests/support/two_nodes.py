@@ -127,7 +127,11 @@ class MachineNode(OneNode):
     def boot(self):
         """See `OneNode.boot`."""
         super().boot()
-        self.machine = Machine(self.name, [(self.run_directory, os.path.join(self._shared.directory, "run"))])
+        self.machine = Machine(self.name, self.binds())
+
+    def binds(self):
+        """What is seen at another place on this node, as (source, target)."""
+        return [(self.run_directory, os.path.join(self._shared.directory, "run"))]
 
     def pids(self):
         """See `OneNode.pids`."""
@@ -223,6 +227,9 @@ class SharedSite(SiteHarness):
 class TwoNodes:
     """`node_a` and `node_b`, both booted, and the directory that both see."""
 
+    #: What a node is that has namespaces of its own.
+    MACHINE = MachineNode
+
     def __init__(self, machines=None, site_conf="", database=None):
         """Make the site; it is not started.
 
@@ -239,11 +246,12 @@ class TwoNodes:
         os.chmod(self.scratch, 0o755)
         self.db_path = database or self.make_directory("db")
         self.directory = os.path.join(self.db_path, "nqs")
-        kind = MachineNode if self.machines else OneNode
+        kind = self.MACHINE if self.machines else OneNode
         self.node_a, self.node_b = kind("node-a", self), kind("node-b", self)
         self.nodes = (self.node_a, self.node_b)
         try:
             self._make_site(site_conf)
+            self._boot()
         except BaseException:
             self.close(failed=True)
             raise
@@ -253,6 +261,8 @@ class TwoNodes:
         self.node_a.run("cjcmksite", SITE, "200", self.db_path).ok()
         with open(os.path.join(self.directory, "site.conf"), "w", encoding="ascii") as file:
             file.write(site_conf)
+
+    def _boot(self):
         for node in self.nodes:
             node.boot()
 
