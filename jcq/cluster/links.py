@@ -153,7 +153,13 @@ def make_spool(directory):
         missing.append(directory)
         directory = os.path.dirname(directory)
     for path in reversed(missing):
-        os.mkdir(path)
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            # Another command was faster.
+            if not os.path.isdir(path):
+                raise
+            continue
         os.chmod(path, 0o755)
 
 
