@@ -110,21 +110,23 @@ def access_name(entry):
     return entry.rpartition(":")[0]
 
 
-def queues_named(command, names, desk, err):
+def queues_named(command, names, desk, err, shown_by=""):
     """The queues named, each once, or all in order of dispatch: `found = yield from queues_named(...)`.
 
     Args:
         command: whose lines `err` gets, one for each name that is unknown.
+        shown_by: what shows the names of all; by default the command itself, without an operand.
     """
     if not names:
         return (yield desk.store.queues())
+    shown_by = shown_by or f"{command} without an operand"
     names = list(dict.fromkeys(names))
     queues = []
     for start in range(0, len(names), CHUNK):
         chunk = names[start : start + CHUNK]
         for name, found in zip(chunk, (yield [desk.store.queue(name) for name in chunk]), strict=True):
             if isinstance(found, NoSuchQueue):
-                err.append(f"{command}: {NoSuchQueue(detail=repr(name))}; {command} without an operand shows them")
+                err.append(f"{command}: {NoSuchQueue(detail=repr(name))}; {shown_by} shows them")
             elif isinstance(found, JcqError):
                 raise found
             else:

@@ -5,11 +5,11 @@ R whether it is rerunnable, H whether it can be held, M whether it can migrate t
 can. Jobs is 1.
 """
 
-from jcq.errors import JcqError
-from jcq.jcdbs.errors import NoSuchQueue, NoSuchRequest
+from jcq.jcdbs.errors import NoSuchRequest
 from jcq.model import lifecycle
 from jcq.nqsdaemon.call import answer
 from jcq.nqsdaemon.listing import CHUNK, is_of, listing, named_users, whose
+from jcq.nqsdaemon.queue_block import queues_named
 from jcq.nqsdaemon.request_lines import owner, shown
 from jcq.nqsdaemon.requestid import find_rid
 from jcq.options import QSTATR, parse
@@ -49,8 +49,9 @@ def handle(call, desk):
     def form(_position, request):
         return _line(request, desk.now())
 
-    for queue in (yield from _queues(names, not operands, desk, err)):
-        out += yield from listing(queue, whose(values, call), form, desk)
+    if names or not operands:
+        for queue in (yield from queues_named("qstatr", names, desk, err, "qstatq")):
+            out += yield from listing(queue, whose(values, call), form, desk)
     for start in range(0, len(rids), CHUNK):
         chunk = rids[start : start + CHUNK]
         found = yield desk.store.requests([rid or "" for rid, _ in chunk])
@@ -62,22 +63,6 @@ def handle(call, desk):
             else:
                 out.append(_line(request, desk.now()))
     return answer(out, err)
-
-
-def _queues(names, every, desk, err):
-    if every:
-        return (yield desk.store.queues())
-    queues = []
-    wanted = list(dict.fromkeys(names))
-    found = (yield [desk.store.queue(name) for name in wanted]) if wanted else []
-    for name, queue in zip(wanted, found, strict=True):
-        if isinstance(queue, NoSuchQueue):
-            err.append(f"qstatr: {NoSuchQueue(detail=repr(name))}; qstatq shows them")
-        elif isinstance(queue, JcqError):
-            raise queue
-        else:
-            queues.append(queue)
-    return queues
 
 
 def _line(request, now_s):
